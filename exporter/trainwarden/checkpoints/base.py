@@ -1,0 +1,57 @@
+"""The contract of a recipe: how one kind of trainer writes checkpoints and is told to resume from one."""
+
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from trainwarden.model import Checkpoint, Resume
+
+
+class Found(Struct, frozen=True):
+    """A checkpoint as a directory listing shows it; nothing of it has been read."""
+
+    path: Path
+    epoch: int | None
+    step: int | None
+    final: bool
+    resumable: bool
+
+
+class Settings(Struct, frozen=True):
+    """What a command line (and the configuration file that it names) says about checkpoints."""
+
+    folder: Path | None
+    """Absolute."""
+    output_name: str | None
+    problem: str = ""
+    """Why a run of this command could not be resumed: one sentence with the mend. Empty: it can."""
+    warnings: tuple[str, ...] = ()
+    """What should be told at launch though the run can be resumed."""
+
+
+class Recipe(Protocol):
+    """One kind of trainer. Every method is pure but for reading files; none of them unpickles or imports torch."""
+
+    name: str
+
+    def recognises(self, command: list[str]) -> bool:
+        """Whether this command starts a trainer of this kind."""
+
+    def settings(self, command: list[str], cwd: Path) -> Settings:
+        """What the command says about its checkpoints."""
+
+    def find(self, folder: Path, output_name: str | None) -> list[Found]:
+        """The run's checkpoints in ``folder``, newest training position first. Raises ``CheckpointError``."""
+
+    def verify(self, found: Found) -> str:
+        """Read the checkpoint: empty where it is whole, else one sentence that names the file and the fault."""
+
+    def resume_command(self, command: list[str], checkpoint: Checkpoint) -> list[str]:
+        """The command that goes on from ``checkpoint``.
+
+        Raises ``RefusedError`` where it would change nothing, start from zero, or go on from a finished run.
+        """
+
+    def resumed_from(self, command: list[str]) -> Resume | None:
+        """From where this command itself resumes; None where it starts from zero."""

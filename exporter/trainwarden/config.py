@@ -1,0 +1,246 @@
+"""``trainwarden.yml``: read, checked key by key, and resolved.
+
+Every mistake is answered with one sentence that names the file, the path of the key, and what is allowed there.
+"""
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import msgspec.inspect
+import yaml
+from msgspec import Struct, field
+
+from trainwarden import guide
+from trainwarden.errors import ConfigurationError
+from trainwarden.model import Budget, Limits
+from trainwarden.names import EXPORTER_PORT, RECEIVER_PORT
+
+ENVIRONMENT = "TRAINWARDEN_CONFIG"
+FILE_NAME = "trainwarden.yml"
+
+
+class ExporterConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``exporter:``, the read-only side."""
+
+    listen: str = f"127.0.0.1:{EXPORTER_PORT}"
+
+
+class ReceiverConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``receiver:``, the only side that acts."""
+
+    listen: str = f"127.0.0.1:{RECEIVER_PORT}"
+    exporter_url: str = f"http://127.0.0.1:{EXPORTER_PORT}/metrics"
+    """Where the second look reads."""
+    token_file: str | None = None
+    """The bearer token that the webhook demands. Needed to listen beyond loopback."""
+
+
+class SlackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``notify.slack:``. The URL is a secret, so it is named by its file."""
+
+    api_url_file: str
+    channel: str
+
+
+class EmailConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``notify.email:``."""
+
+    to: str
+    from_: str = field(name="from")
+    smarthost: str
+    """host:port."""
+    username: str | None = None
+    password_file: str | None = None
+    require_tls: bool = True
+
+
+class NotifyConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``notify:``, where people are told. Nothing set: alerts stand in Alertmanager only."""
+
+    slack: SlackConfig | None = None
+    email: EmailConfig | None = None
+
+
+Thresholds = dict[str, dict[str, float]]
+
+
+class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of ``runs:``: everything that ``trainwarden run NAME`` would take as options."""
+
+    command: list[str] | None = None
+    cwd: str | None = None
+    checkpoints: str | None = None
+    output_name: str | None = None
+    recipe: str | None = None
+    profile: str | None = None
+    gpus: list[int] | None = None
+    nodes: int = 1
+    thresholds: Thresholds = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    budget: Budget = field(default_factory=Budget)
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file. An absent file is the same as an empty one: the guide's numbers, loopback only."""
+
+    exporter: ExporterConfig = field(default_factory=ExporterConfig)
+    receiver: ReceiverConfig = field(default_factory=ReceiverConfig)
+    notify: NotifyConfig = field(default_factory=NotifyConfig)
+    thresholds: Thresholds = field(default_factory=dict)
+    """Overrides for the machine, by signal and level."""
+    runs: dict[str, RunConfig] = field(default_factory=dict)
+
+
+def find(explicit: str | None = None) -> Path | None:
+    """The file in force: ``--config``, ``$TRAINWARDEN_CONFIG``, ``./trainwarden.yml``, then the user's own."""
+    named = explicit or os.environ.get(ENVIRONMENT)
+    if named:
+        return Path(named)
+    user = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "trainwarden" / FILE_NAME
+    return next((path for path in (Path(FILE_NAME), user) if path.is_file()), None)
+
+
+def load(path: Path | None) -> Config:
+    """Read the file, or take the defaults where there is none. Raises ``ConfigurationError``."""
+    if path is None:
+        return Config()
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    return parse({} if raw is None else raw, str(path))
+
+
+def parse(raw: Any, source: str) -> Config:
+    """Check and convert a parsed file; ``source`` names it in errors."""
+    try:
+        prepared = _prepare(raw, msgspec.inspect.type_info(Config), "")
+        config = msgspec.convert(prepared, Config)
+        _check_thresholds(config)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{source}: {error}") from error
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{source}: {_readable(str(error))}") from error
+    return config
+
+
+def machine_thresholds(config: Config) -> dict[tuple[str, str], float]:
+    """The machine's thresholds in force by (signal, level)."""
+    values = {(t.signal, t.level): t.value for t in guide.MACHINE}
+    return _override(values, config.thresholds)
+
+
+def run_thresholds(
+    config: Config, profile: str, overrides: Thresholds, median_step_seconds: float | None
+) -> dict[tuple[str, str], float]:
+    """One run's thresholds in force: the guide's for its profile, the machine's overrides, then its own."""
+    values = guide.run_thresholds(profile, median_step_seconds)
+    return _override(_override(values, config.thresholds), overrides)
+
+
+def _override(values: dict[tuple[str, str], float], overrides: Thresholds) -> dict[tuple[str, str], float]:
+    given = {(signal, level): v for signal, levels in overrides.items() for level, v in levels.items()}
+    return {key: given.get(key, value) for key, value in values.items()}
+
+
+def _check_thresholds(config: Config) -> None:
+    machine = {t.signal: set[str]() for t in (*guide.MACHINE, *guide.RUN)}
+    for threshold in (*guide.MACHINE, *guide.RUN):
+        machine[threshold.signal].add(threshold.level)
+    run_signals = {t.signal for t in guide.RUN}
+    of_runs = {signal: levels for signal, levels in machine.items() if signal in run_signals}
+    _check_names("thresholds", config.thresholds, machine)
+    for name, run in config.runs.items():
+        _check_names(f"runs.{name}.thresholds", run.thresholds, of_runs)
+        if run.profile is not None and run.profile not in guide.PROFILES:
+            raise _unknown(f"runs.{name}.profile", run.profile, guide.PROFILES, what="profile")
+
+
+def _check_names(path: str, given: Thresholds, allowed: dict[str, set[str]]) -> None:
+    for signal, levels in given.items():
+        if signal not in allowed:
+            raise _unknown(f"{path}.{signal}", signal, allowed, what="signal")
+        for level in levels:
+            if level not in allowed[signal]:
+                raise _unknown(f"{path}.{signal}.{level}", level, allowed[signal], what="level")
+
+
+def _unknown(path: str, name: str, allowed: Any, what: str = "key") -> ConfigurationError:
+    close = difflib.get_close_matches(name, list(allowed), n=1)
+    hint = f" (did you mean '{close[0]}'?)" if close else ""
+    return ConfigurationError(f"{path}: unknown {what}{hint}; allowed here: {', '.join(sorted(allowed))}")
+
+
+def _prepare(raw: Any, kind: msgspec.inspect.Type, path: str) -> Any:
+    """Check the keys against the type, with their paths, and turn written durations into seconds."""
+    kind, is_duration = _bare(kind)
+    if is_duration and isinstance(raw, str):
+        return _duration(raw, path)
+    if isinstance(kind, msgspec.inspect.StructType) and isinstance(raw, dict):
+        fields = {f.encode_name: f.type for f in kind.fields}
+        for key in raw:
+            if key not in fields:
+                raise _unknown(_join(path, key), str(key), fields)
+        return {key: _prepare(value, fields[key], _join(path, key)) for key, value in raw.items()}
+    if isinstance(kind, msgspec.inspect.DictType) and isinstance(raw, dict):
+        return {key: _prepare(value, kind.value_type, _join(path, key)) for key, value in raw.items()}
+    _check_type(raw, kind, path)
+    return raw
+
+
+def _bare(kind: msgspec.inspect.Type) -> tuple[msgspec.inspect.Type, bool]:
+    """Strip annotations and ``| None``; say whether the type is a duration."""
+    duration = False
+    while True:
+        if isinstance(kind, msgspec.inspect.Metadata):
+            duration = duration or (kind.extra or {}).get("unit") == "seconds"
+            kind = kind.type
+        elif isinstance(kind, msgspec.inspect.UnionType):
+            kind = next(t for t in kind.types if not isinstance(t, msgspec.inspect.NoneType))
+        else:
+            return kind, duration
+
+
+def _check_type(raw: Any, kind: msgspec.inspect.Type, path: str) -> None:
+    """Let msgspec judge a leaf here, where its path is known in the user's own words."""
+    wanted: dict[type, tuple[type | tuple[type, ...], str]] = {
+        msgspec.inspect.StructType: (dict, "a mapping"),
+        msgspec.inspect.DictType: (dict, "a mapping"),
+        msgspec.inspect.ListType: (list, "a list"),
+        msgspec.inspect.StrType: (str, "text"),
+        msgspec.inspect.IntType: (int, "a whole number"),
+        msgspec.inspect.FloatType: ((int, float), "a number"),
+        msgspec.inspect.BoolType: (bool, "true or false"),
+    }
+    if type(kind) not in wanted or raw is None:
+        return
+    python, words = wanted[type(kind)]
+    if not isinstance(raw, python) or (isinstance(raw, bool) and python is not bool):
+        raise ConfigurationError(f"{path or 'the file'}: must be {words}, not {raw!r}")
+
+
+def _join(path: str, key: Any) -> str:
+    return f"{path}.{key}" if path else str(key)
+
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+
+def _duration(text: str, path: str) -> float:
+    match = _DURATION.fullmatch(text)
+    if not text or match is None:
+        raise ConfigurationError(f"{path}: '{text}' is not a duration; write seconds, or 90s, 30m, 1h30m, 2d")
+    parts = (float(part) if part else 0.0 for part in match.groups())
+    return sum(part * unit for part, unit in zip(parts, (86400, 3600, 60, 1), strict=True))
+
+
+def _readable(message: str) -> str:
+    """msgspec says ``Expected … - at `$.a.b` ``; users read ``a.b: expected …``."""
+    said, _, where = message.partition(" - at `$.")
+    return f"{where.rstrip('`')}: {said[0].lower()}{said[1:]}" if where else said

@@ -1,0 +1,86 @@
+"""The training guide's numbers, each exactly once.
+
+Source: *Balanced Training Configuration Guide* v1.0.0 (2025-11-15). ``trainwarden.yml`` overrides them per
+machine and per run, the exporter resolves the overrides and exports every one as a series, and the alert
+rules and dashboards compare against those series. 1 GB is 1024³ bytes and 1 MB is 1024² bytes, as ``free -h``
+and ``nvidia-smi`` print them.
+"""
+
+from typing import NamedTuple
+
+MIB = 1024**2
+GIB = 1024**3
+
+
+class Threshold(NamedTuple):
+    """One number that an alert or a dashboard compares a signal with."""
+
+    signal: str
+    """What is measured; the name ends in the unit (``_ratio`` is 0 to 1)."""
+    level: str
+    value: float
+    section: str
+    """Where the guide says so; ``trainwarden`` where the guide is silent."""
+    meaning: str
+
+
+# Machine-wide, exported as trainwarden_threshold{signal,level}.
+MACHINE = (
+    Threshold("memory_used_ratio", "warning", 0.70, "guide §1", "RAM used, share of total"),
+    Threshold("memory_used_ratio", "advice", 0.80, "guide §1, §2.1", "consider a lower configuration"),
+    Threshold("memory_used_ratio", "danger", 0.85, "guide §1", "RAM used, share of total"),
+    Threshold("memory_available_bytes", "preflight", 10 * GIB, "guide §1, §4", "needed before a run starts"),
+    Threshold("memory_available_bytes", "warning", 8 * GIB, "guide §1", "RAM available, below"),
+    Threshold("memory_available_bytes", "danger", 4 * GIB, "guide §1", "RAM available, below"),
+    Threshold("swap_used_bytes", "warning", 500 * MIB, "guide §1", "swap used, above"),
+    Threshold("swap_used_bytes", "danger", 2 * GIB, "guide §1", "swap used, above"),
+    Threshold("gpu_temperature_celsius", "warning", 75.0, "guide §1", "GPU core temperature, above"),
+    Threshold("gpu_temperature_celsius", "danger", 85.0, "guide §1", "GPU core temperature, above"),
+)
+
+# Per run, exported as trainwarden_run_threshold{run,signal,level}.
+RUN = (
+    Threshold("gpu_memory_used_ratio", "low", 0.90, "guide §1", "VRAM below the band of a balanced run"),
+    Threshold("gpu_memory_used_ratio", "high", 0.98, "guide §1", "VRAM above the band"),
+    Threshold("gpu_utilization_ratio", "target", 0.95, "guide §1", "GPU utilisation while training, above"),
+    Threshold("gpu_utilization_ratio", "idle", 0.05, "guide §1", "GPU utilisation of a hung run, at most"),
+    Threshold("step_duration_seconds", "expected", 2.5, "guide §1", "what a step takes"),
+    Threshold("step_duration_seconds", "warning", 3.0, "guide §1", "a step takes longer: too slow"),
+    Threshold("checkpoint_age_seconds", "hung", 30 * 60.0, "guide §1", "with an idle GPU: hung"),
+    Threshold("checkpoint_age_seconds", "overdue", 1.5 * 70 * 60, "guide §1", "1.5 × the 70 min of two epochs"),
+    Threshold("step_age_seconds", "stalled", 600.0, "trainwarden", "or 20 × the run's median step"),
+    Threshold("phase_age_seconds", "warning", 3600.0, "trainwarden", "a live phase other than training"),
+)
+
+STALLED_MEDIANS = 20
+"""A run is stalled after this many of its own median steps, if that is longer than ``step_age_seconds``."""
+
+
+class Profile(NamedTuple):
+    """How one of the guide's three configurations differs in what is normal for it (guide §3)."""
+
+    speed: float
+    """Relative to balanced: conservative is 30 % slower, aggressive 15 % faster."""
+    gpu_memory_low_ratio: float | None
+    """Lower edge of the expected VRAM share on the guide's 16.3 GB card; None where the guide's band holds."""
+
+
+PROFILES = {
+    "conservative": Profile(speed=0.70, gpu_memory_low_ratio=0.73),  # 12 of 16.3 GB
+    "balanced": Profile(speed=1.0, gpu_memory_low_ratio=None),
+    "aggressive": Profile(speed=1.15, gpu_memory_low_ratio=None),
+}
+
+
+def run_thresholds(profile: str, median_step_seconds: float | None = None) -> dict[tuple[str, str], float]:
+    """The thresholds of one run by (signal, level), for its profile and its own rhythm, before overrides."""
+    chosen = PROFILES[profile]
+    values = {(t.signal, t.level): t.value for t in RUN}
+    for level in ("expected", "warning"):
+        values["step_duration_seconds", level] /= chosen.speed
+    if chosen.gpu_memory_low_ratio is not None:
+        values["gpu_memory_used_ratio", "low"] = chosen.gpu_memory_low_ratio
+    if median_step_seconds is not None:
+        stalled = ("step_age_seconds", "stalled")
+        values[stalled] = max(values[stalled], STALLED_MEDIANS * median_step_seconds)
+    return values

@@ -1,0 +1,24 @@
+"""Runs that ``trainwarden run`` started: asked over the run folder's control socket."""
+
+from trainwarden.model import RunState
+from trainwarden.runs import control
+from trainwarden.runs.folder import RunFolder
+
+
+class SupervisorLauncher:
+    """Implements ``launchers.base.Launcher`` by the verbs of the control socket."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    def probe(self) -> RunState:
+        """A fresh reading; also keeps a crashed run open for the receiver."""
+        return control.ask(self._folder, control.Probe(by="receiver"))
+
+    def stop(self, *, final: bool, reason: str) -> None:
+        """Ask the supervisor to stop every member."""
+        control.ask(self._folder, control.Stop(by="receiver", final=final, reason=reason))
+
+    def start(self, checkpoint: str, generation: int) -> RunState:
+        """Ask the supervisor to launch the next generation; it verifies the checkpoint again."""
+        return control.ask(self._folder, control.Start(checkpoint=checkpoint, generation=generation), timeout=60.0)

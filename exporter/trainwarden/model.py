@@ -1,0 +1,278 @@
+"""The nouns that several rooms share: what a run folder holds, and how a run is spoken of.
+
+The files of a run folder are JSON of these structures. Times are Unix seconds unless a name says otherwise;
+durations are seconds; sizes are bytes. Unknown fields are ignored on reading, so that an older reader
+understands a newer writer; the parts that a user writes (``Limits``, ``Budget``) forbid them.
+"""
+
+from enum import Enum
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
+"""A duration. In ``trainwarden.yml`` also written as Prometheus does: ``90s``, ``30m``, ``1h30m``."""
+
+
+class Phase(str, Enum):
+    """What a run is doing. A long silence means something different in each."""
+
+    STARTING = "starting"
+    CACHING = "caching"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    CHECKPOINTING = "checkpointing"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    FINISHED = "finished"
+
+    @property
+    def live(self) -> bool:
+        """Whether a process of the run should exist in this phase."""
+        return self not in (Phase.STOPPED, Phase.FAILED, Phase.FINISHED)
+
+
+class Outcome(str, Enum):
+    """How a generation ended."""
+
+    FINISHED = "finished"
+    """Exit status 0."""
+    CRASHED = "crashed"
+    """A non-zero exit, a signal nobody asked for, or a keeper that died with its training."""
+    STOPPED_BY_USER = "stopped_by_user"
+    """Ctrl-C, `trainwarden stop`, or SIGINT/SIGTERM from outside: never restarted."""
+    STOPPED_FOR_RESTART = "stopped_for_restart"
+    """The receiver had it stopped and means to launch the next generation."""
+
+
+class ErrorKind(str, Enum):
+    """What the output said went wrong (a closed list: it becomes a label)."""
+
+    CUDA_OUT_OF_MEMORY = "cuda_out_of_memory"
+    CUDA_ERROR = "cuda_error"
+    NCCL = "nccl"
+    KILLED = "killed"
+    DISK_FULL = "disk_full"
+    NAN_LOSS = "nan_loss"
+    ASSERTION = "assertion"
+    EXCEPTION = "exception"
+
+
+class Identity(Struct, frozen=True):
+    """One process for ever: a pid alone is reused."""
+
+    boot_id: str
+    pid: int
+    start_time: int
+    """Field 22 of /proc/PID/stat, clock ticks after boot."""
+    pid_namespace: int
+    """Inode of the PID namespace in which ``pid`` was read."""
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every duration of a run's supervision and restart. All are settings; the tests scale them."""
+
+    term_grace: Seconds = 30.0
+    """From SIGTERM to SIGKILL."""
+    kill_grace: Seconds = 30.0
+    """From SIGKILL to the verdict that a member is wedged."""
+    save_grace: Seconds = 300.0
+    """How long a save in progress is waited for before stopping."""
+    pause_after_stop: Seconds = 60.0
+    """From the death of the last member to the next launch (guide §5)."""
+    gpu_memory_timeout: Seconds = 600.0
+    """How long the GPU memory gate is waited for before a human is called (it is then tried again)."""
+    start_timeout: Seconds = 3600.0
+    """From a launch to its first step: model load and caching included."""
+    probation_timeout: Seconds = 1800.0
+    """From the first step of a launch to ``probation_steps``."""
+    await_restart: Seconds = 900.0
+    """How long a crashed run stays open for the receiver before its exit code is returned."""
+    look_apart: Seconds = 5.0
+    """Least distance of the two samples of the second look (also at least the step limit and 3 medians)."""
+    decide_again: Seconds = 60.0
+    """How often a hold for a passing reason is decided again."""
+    checkpoint_settle: Seconds = 5.0
+    """A checkpoint younger than this may still be being written."""
+
+
+class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often a run may be restarted before a human is called."""
+
+    per_checkpoint: Annotated[int, Meta(ge=0)] = 3
+    """Restarts since the last new verified checkpoint (guide §5: at most 3)."""
+    per_window: Annotated[int, Meta(ge=0)] = 6
+    window: Seconds = 86400.0
+    probation_steps: Annotated[int, Meta(ge=1)] = 20
+    """New steps that a launch must show before it counts as recovered."""
+
+
+class RunSpec(Struct, frozen=True, kw_only=True):
+    """``run.json``: what the user asked for. The environment is not stored."""
+
+    name: str
+    run_id: str
+    """A random id of this use of the name; the members carry it in TRAINWARDEN_RUN_ID."""
+    command: list[str]
+    cwd: str
+    recipe: str
+    """How checkpoints are read and a resume is asked for: a name in ``trainwarden.checkpoints.RECIPES``."""
+    checkpoints: str | None = None
+    """The folder that the trainer writes to, absolute; None where none is known."""
+    output_name: str | None = None
+    """What the trainer's files begin with, where the folder holds those of several runs."""
+    profile: str = "balanced"
+    gpus: list[int] | None = None
+    """Indices as the driver counts them; None: by CUDA_VISIBLE_DEVICES, else the machine's only one."""
+    nodes: int = 1
+    thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Overrides by signal and level."""
+    limits: Limits = field(default_factory=Limits)
+    budget: Budget = field(default_factory=Budget)
+    gpu_baseline_bytes: dict[str, int] = field(default_factory=dict)
+    """GPU memory in use by others just before the first launch, by GPU UUID: the memory gate measures against it."""
+    created_at: float = 0.0
+    declared: bool = False
+    """Whether ``runs:`` in ``trainwarden.yml`` declares the run whole."""
+
+
+class Resume(Struct, frozen=True):
+    """From where a generation resumed."""
+
+    checkpoint: str
+    epoch: int | None
+    """The last epoch that the checkpoint contains."""
+    step: int | None
+    """The last step that the checkpoint contains, where it is known."""
+
+
+class Ended(Struct, frozen=True):
+    """The end of a generation."""
+
+    outcome: Outcome
+    at: float
+    exit_code: int | None = None
+    """None where a signal or an unknown end took it."""
+    signal: int | None = None
+    reason: str = ""
+    """One sentence."""
+
+
+class Member(Struct, frozen=True):
+    """A process of the run."""
+
+    pid: int
+    start_time: int
+    state: str
+    """The kernel's letter: R, S, D (cannot be killed now), T (stopped), Z (dead, not reaped)."""
+
+
+class RunState(Struct, frozen=True, kw_only=True):
+    """``state.json``: the supervisor's own reading, replaced whole at every beat."""
+
+    run_id: str
+    generation: int
+    open: bool
+    """Whether a next generation may still be started. False: the run is over, for one reason or another."""
+    beat_at: float
+    beat_monotonic: float
+    """``system.monotonic()`` at the beat."""
+    started_at: float
+    keeper: Identity | None = None
+    supervisor: Identity | None = None
+    training: Identity | None = None
+    """The process that the keeper started; its members may be many more."""
+    members: list[Member] = field(default_factory=list)
+    rss_bytes: int = 0
+    cpu_seconds: float = 0.0
+    """Of all members that live, and of those that have been reaped by them."""
+    io_bytes: int = 0
+    """Read and written by the members (storage and terminals)."""
+    gpus: list[str] | None = None
+    """The entries of the members' CUDA_VISIBLE_DEVICES (indices or UUIDs); None where it is not set."""
+    resumed_from: Resume | None = None
+    ended: Ended | None = None
+    """None while the generation lives."""
+    resumable: bool = True
+    resumable_reason: str = ""
+    """Why it is not, in one sentence with the mend."""
+    last_words: str = ""
+    """The last line of output that says what went wrong, once it ended."""
+    stopping_since: float | None = None
+    """When a stop was asked for that is not done yet."""
+    stop_by: str = ""
+    """Who asked for it: ``user`` or ``receiver``."""
+    wedged: bool = False
+    """A member is still there ``kill_grace`` after SIGKILL: nothing may be launched."""
+
+
+class StepDurations(Struct, frozen=True):
+    """A histogram that is accumulated where the steps are seen, and only read by the exporter."""
+
+    counts: list[int]
+    """Per bucket, not cumulative; one more than ``STEP_BUCKETS`` (the last is +Inf)."""
+    sum: float
+    """Seconds."""
+
+
+STEP_BUCKETS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 20.0, 60.0)
+"""Upper bounds, seconds: fine about the guide's 2.5 s and 3 s."""
+
+
+class Progress(Struct, frozen=True, kw_only=True):
+    """``progress/<writer>-<rank>.json``: one file a writer, so that no writer overwrites another's."""
+
+    writer: str
+    """``output`` (the follower of the terminal) or ``heartbeat``."""
+    rank: int = 0
+    generation: int
+    phase: Phase
+    phase_since: float
+    beat_at: float
+    """When the writer last had something to read or to say."""
+    step: int | None = None
+    """Steps of the whole run: the checkpoint's step plus the trainer's own count where that restarts."""
+    max_steps: int | None = None
+    epoch: int | None = None
+    max_epochs: int | None = None
+    loss: float | None = None
+    last_step_at: float | None = None
+    steps_done: int = 0
+    """Steps seen since this generation's launch."""
+    durations: StepDurations | None = None
+    median_step_seconds: float | None = None
+    errors: dict[str, int] = field(default_factory=dict)
+    """Counts by ErrorKind value, over all generations of the run."""
+    last_error: str = ""
+    """The newest line that held one, shortened; shown to people, never parsed."""
+    saves: int = 0
+    position: int = 0
+    """How far the writer has read its source, bytes: a new follower goes on from there."""
+
+
+class Verdict(str, Enum):
+    """What reading a checkpoint said."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    UNSETTLED = "unsettled"
+    """Younger than ``checkpoint_settle`` or still growing: not yet."""
+
+
+class Checkpoint(Struct, frozen=True, kw_only=True):
+    """One checkpoint of a run as found on disk, and what verifying it said."""
+
+    path: str
+    """A file or a folder, absolute."""
+    epoch: int | None = None
+    step: int | None = None
+    final: bool = False
+    """Written at the end of the training: nothing is left to resume."""
+    resumable: bool = True
+    """Whether the recipe can go on from it exactly (weights alone are not)."""
+    modified_at: float
+    """Of the file written last."""
+    size_bytes: int
+    verdict: Verdict
+    reason: str = ""
+    """Why it is not valid: one sentence that names the file."""

@@ -1,0 +1,215 @@
+"""The names that are the interface between exporter, receiver, rules and dashboards.
+
+Every metric family stands here once, with its help text and labels: the collectors build their families from
+this table, and the tests hold rules, dashboards and docs against it. Timestamps are exported, ages are
+computed in PromQL.
+"""
+
+from typing import NamedTuple
+
+RUN_ENVIRONMENT = "TRAINWARDEN_RUN"
+"""Environment variable that every member of a run carries: the run's name."""
+RUN_ID_ENVIRONMENT = "TRAINWARDEN_RUN_ID"
+"""Environment variable that every member of a run carries: ``RunSpec.run_id``. Membership is read from it."""
+GENERATION_ENVIRONMENT = "TRAINWARDEN_GENERATION"
+"""Environment variable that every member of a run carries: the number of its launch."""
+
+EXPORTER_PORT = 9877
+RECEIVER_PORT = 9878
+
+RESTART_ALERTS = {"TrainwardenRunHung": "hung", "TrainwardenRunCrashed": "crashed"}
+"""The alerts that may select a run for a restart, and the reason under which it is counted."""
+
+
+class Family(NamedTuple):
+    """One metric family."""
+
+    name: str
+    kind: str
+    """``gauge``, ``counter`` or ``histogram``. A counter's name ends in ``_total``."""
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+BUILD_INFO = Family("trainwarden_build_info", "gauge", "The version of trainwarden that runs; always 1.", ("version",))
+
+# --- host -------------------------------------------------------------------------------------------------
+HOST_MEMORY_TOTAL = Family("trainwarden_host_memory_total_bytes", "gauge", "RAM of the machine.")
+HOST_MEMORY_AVAILABLE = Family(
+    "trainwarden_host_memory_available_bytes",
+    "gauge",
+    "RAM that can be given to processes without swapping (MemAvailable).",
+)
+HOST_SWAP_TOTAL = Family("trainwarden_host_swap_total_bytes", "gauge", "Swap space of the machine.")
+HOST_SWAP_USED = Family("trainwarden_host_swap_used_bytes", "gauge", "Swap space in use.")
+
+# --- gpu --------------------------------------------------------------------------------------------------
+_GPU = ("gpu", "uuid")
+GPUS = Family("trainwarden_gpus", "gauge", "GPUs that the driver lists; 0 on a machine without one.")
+GPU_INFO = Family("trainwarden_gpu_info", "gauge", "What each GPU is; always 1.", (*_GPU, "name", "driver_version"))
+GPU_UP = Family("trainwarden_gpu_up", "gauge", "Whether the driver answered for this GPU (1) or it is lost (0).", _GPU)
+GPU_UTILIZATION = Family("trainwarden_gpu_utilization_ratio", "gauge", "Share of time in which a kernel ran.", _GPU)
+GPU_MEMORY_TOTAL = Family("trainwarden_gpu_memory_total_bytes", "gauge", "GPU memory of the card.", _GPU)
+GPU_MEMORY_USED = Family("trainwarden_gpu_memory_used_bytes", "gauge", "GPU memory in use by anybody.", _GPU)
+GPU_MEMORY_FREE = Family("trainwarden_gpu_memory_free_bytes", "gauge", "GPU memory not in use.", _GPU)
+GPU_TEMPERATURE = Family("trainwarden_gpu_temperature_celsius", "gauge", "Temperature by sensor.", (*_GPU, "sensor"))
+GPU_POWER = Family("trainwarden_gpu_power_watts", "gauge", "Power drawn.", _GPU)
+GPU_PROCESSES = Family(
+    "trainwarden_gpu_processes", "gauge", "Compute processes on the GPU, where the driver tells.", _GPU
+)
+
+# --- run --------------------------------------------------------------------------------------------------
+_RUN = ("run",)
+RUN_INFO = Family(
+    "trainwarden_run_info",
+    "gauge",
+    "What each run is; always 1.",
+    ("run", "generation", "recipe", "profile", "pid_source"),
+)
+RUN_UP = Family("trainwarden_run_up", "gauge", "Whether the run's training process lives.", _RUN)
+RUN_PHASE = Family(
+    "trainwarden_run_phase",
+    "gauge",
+    "1 for the phase that the run is in, 0 for the others.",
+    ("run", "phase"),
+)
+RUN_PHASE_START = Family(
+    "trainwarden_run_phase_start_timestamp_seconds", "gauge", "When the run entered its phase.", _RUN
+)
+RUN_START = Family(
+    "trainwarden_run_start_timestamp_seconds",
+    "gauge",
+    "When the current generation was launched.",
+    ("run", "generation"),
+)
+RUN_BEAT = Family(
+    "trainwarden_run_beat_timestamp_seconds", "gauge", "When the run's supervisor last wrote its state.", _RUN
+)
+RUN_STEP = Family("trainwarden_run_step", "gauge", "The run's step; goes back at a resume.", _RUN)
+RUN_MAX_STEPS = Family("trainwarden_run_max_steps", "gauge", "Steps that the run is to take.", _RUN)
+RUN_EPOCH = Family("trainwarden_run_epoch", "gauge", "The epoch that the run is in, from 1.", _RUN)
+RUN_MAX_EPOCHS = Family("trainwarden_run_max_epochs", "gauge", "Epochs that the run is to take.", _RUN)
+RUN_LOSS = Family("trainwarden_run_loss", "gauge", "The loss as the trainer last printed it.", _RUN)
+RUN_STEPS_DONE = Family(
+    "trainwarden_run_steps_total", "counter", "Steps seen since the launch of the current generation.", _RUN
+)
+RUN_LAST_STEP = Family("trainwarden_run_last_step_timestamp_seconds", "gauge", "When the run last took a step.", _RUN)
+RUN_STEP_DURATION = Family(
+    "trainwarden_run_step_duration_seconds", "histogram", "How long steps took, timed as they appeared.", _RUN
+)
+RUN_STEP_MEDIAN = Family(
+    "trainwarden_run_step_duration_median_seconds",
+    "gauge",
+    "The run's own median step of this generation.",
+    _RUN,
+)
+RUN_GPU = Family("trainwarden_run_gpu", "gauge", "The GPUs that the run uses; always 1.", ("run", "gpu", "uuid"))
+RUN_MEMBERS = Family("trainwarden_run_members", "gauge", "Processes of the run that live.", _RUN)
+RUN_MEMORY = Family("trainwarden_run_resident_memory_bytes", "gauge", "Resident memory of all members.", _RUN)
+RUN_CPU = Family("trainwarden_run_cpu_seconds_total", "counter", "CPU time of all members.", _RUN)
+RUN_IO = Family("trainwarden_run_io_bytes_total", "counter", "Bytes read and written by all members.", _RUN)
+RUN_ERRORS = Family(
+    "trainwarden_run_errors_total", "counter", "Errors seen in the run's output, by kind.", ("run", "kind")
+)
+RUN_EXIT_CODE = Family(
+    "trainwarden_run_exit_code",
+    "gauge",
+    "Exit code of the generation that ended; 128 + the signal's number for a signal.",
+    _RUN,
+)
+RUN_RESUMABLE = Family(
+    "trainwarden_run_resumable", "gauge", "Whether the run could be resumed exactly if it died.", _RUN
+)
+
+# --- checkpoints ------------------------------------------------------------------------------------------
+CHECKPOINTS = Family("trainwarden_checkpoints", "gauge", "Checkpoints of the run on disk.", _RUN)
+CHECKPOINTS_VALID = Family(
+    "trainwarden_checkpoints_valid", "gauge", "Checkpoints that were read and found whole.", _RUN
+)
+CHECKPOINT_LAST = Family(
+    "trainwarden_checkpoint_last_timestamp_seconds", "gauge", "When the newest checkpoint was written.", _RUN
+)
+CHECKPOINT_LAST_VALID_TIME = Family(
+    "trainwarden_checkpoint_last_valid_timestamp_seconds",
+    "gauge",
+    "When the newest whole checkpoint was written.",
+    _RUN,
+)
+CHECKPOINT_LAST_VALID = Family(
+    "trainwarden_checkpoint_last_valid",
+    "gauge",
+    "Whether the newest settled checkpoint is whole (1) or damaged (0).",
+    _RUN,
+)
+CHECKPOINT_LAST_SIZE = Family("trainwarden_checkpoint_last_size_bytes", "gauge", "Size of the newest checkpoint.", _RUN)
+CHECKPOINT_LAST_EPOCH = Family("trainwarden_checkpoint_last_epoch", "gauge", "Epoch of the newest checkpoint.", _RUN)
+CHECKPOINT_FOLDER_UP = Family(
+    "trainwarden_checkpoint_folder_up", "gauge", "Whether the run's checkpoint folder could be listed.", _RUN
+)
+
+# --- thresholds and the exporter itself -------------------------------------------------------------------
+THRESHOLD = Family("trainwarden_threshold", "gauge", "The machine's thresholds in force.", ("signal", "level"))
+RUN_THRESHOLD = Family(
+    "trainwarden_run_threshold", "gauge", "Each run's thresholds in force.", ("run", "signal", "level")
+)
+COLLECTOR_SUCCESS = Family(
+    "trainwarden_collector_success",
+    "gauge",
+    "Whether the collector's last reading succeeded.",
+    ("collector",),
+)
+COLLECTOR_DURATION = Family(
+    "trainwarden_collector_duration_seconds",
+    "gauge",
+    "How long the collector's last reading took.",
+    ("collector",),
+)
+COLLECTOR_LAST_SUCCESS = Family(
+    "trainwarden_collector_last_success_timestamp_seconds",
+    "gauge",
+    "When the collector last succeeded.",
+    ("collector",),
+)
+
+EXPORTER_FAMILIES = tuple(value for name, value in list(globals().items()) if isinstance(value, Family))
+
+# --- the receiver's own -----------------------------------------------------------------------------------
+ALERTS_RECEIVED = Family(
+    "trainwarden_alerts_received_total", "counter", "Alerts received, by what became of them.", ("outcome",)
+)
+WEBHOOK_REQUESTS = Family(
+    "trainwarden_webhook_requests_total", "counter", "Requests to the webhook, by status code.", ("code",)
+)
+RESTART_STATE = Family(
+    "trainwarden_restart_state",
+    "gauge",
+    "1 for the state that the run's restart is in, 0 for the others.",
+    ("run", "state"),
+)
+RESTARTS = Family("trainwarden_run_restarts_total", "counter", "Restarts launched, by reason.", ("run", "reason"))
+RECOVERIES = Family("trainwarden_run_recoveries_total", "counter", "Restarts that were seen to train on.", _RUN)
+RESTART_HOLDS = Family(
+    "trainwarden_run_restart_holds_total",
+    "counter",
+    "Decisions not to act now, by reason.",
+    ("run", "reason"),
+)
+RESTART_BUDGET = Family(
+    "trainwarden_run_restart_budget_remaining", "gauge", "Restarts left before a human is called.", _RUN
+)
+NEEDS_HUMAN = Family(
+    "trainwarden_run_needs_human",
+    "gauge",
+    "1 while the receiver cannot help the run and a human must, by reason.",
+    ("run", "reason"),
+)
+STEPS_LOST = Family(
+    "trainwarden_run_restart_steps_lost_total",
+    "counter",
+    "Steps between where a generation died and where the next resumed.",
+    _RUN,
+)
+
+RECEIVER_FAMILIES = tuple(
+    value for name, value in list(globals().items()) if isinstance(value, Family) and value not in EXPORTER_FAMILIES
+)

@@ -1,0 +1,127 @@
+"""``$XDG_STATE_HOME/trainwarden/runs/<run>/``: where each file of a run stands, and reading and writing them."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from trainwarden import system
+from trainwarden.errors import RunFolderError
+from trainwarden.model import Progress, RunSpec, RunState
+
+T = TypeVar("T")
+
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""A run's name is a folder name, a label value and a word on the command line."""
+
+
+def state_root() -> Path:
+    """``$XDG_STATE_HOME/trainwarden``, by default ``~/.local/state/trainwarden`` (XDG base directories)."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(base) / "trainwarden"
+
+
+def runs_root() -> Path:
+    """The folder that holds one folder a run."""
+    return state_root() / "runs"
+
+
+class RunFolder:
+    """One run's folder. Reading says None for what is not there, and raises ``RunFolderError`` for what is broken."""
+
+    def __init__(self, name: str, root: Path | None = None) -> None:
+        if not RUN_NAME.fullmatch(name):
+            raise RunFolderError(
+                f"run name {name!r}: use at most 64 letters, digits, '.', '_' and '-', beginning with a letter or digit"
+            )
+        self.name = name
+        self.path = (root or runs_root()) / name
+
+    @property
+    def spec_path(self) -> Path:
+        """``run.json``: what the user asked for."""
+        return self.path / "run.json"
+
+    @property
+    def state_path(self) -> Path:
+        """``state.json``: the supervisor's own reading."""
+        return self.path / "state.json"
+
+    @property
+    def keeper_path(self) -> Path:
+        """``keeper.json``: what only the keeper knows (its identity, the child's, the exit status)."""
+        return self.path / "keeper.json"
+
+    @property
+    def ledger_path(self) -> Path:
+        """``ledger.jsonl``: the receiver's write-ahead journal."""
+        return self.path / "ledger.jsonl"
+
+    @property
+    def socket_path(self) -> Path:
+        """``control.sock``; may be longer than a socket address can hold (see ``runs.control``)."""
+        return self.path / "control.sock"
+
+    def output_path(self, generation: int) -> Path:
+        """``output.<generation>.log``: everything that the generation printed."""
+        return self.path / f"output.{generation}.log"
+
+    def progress_path(self, writer: str, rank: int) -> Path:
+        """``progress/<writer>-<rank>.json``."""
+        return self.path / "progress" / f"{writer}-{rank}.json"
+
+    def create(self) -> None:
+        """Make the folder, readable by its owner only (a command line may name private things)."""
+        (self.path / "progress").mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def read_spec(self) -> RunSpec | None:
+        """Read ``run.json``."""
+        return self._read(self.spec_path, RunSpec)
+
+    def write_spec(self, spec: RunSpec) -> None:
+        """Replace ``run.json``."""
+        system.replace_file(self.spec_path, _pretty(spec), durable=True)
+
+    def read_state(self) -> RunState | None:
+        """Read ``state.json``."""
+        return self._read(self.state_path, RunState)
+
+    def write_state(self, state: RunState) -> None:
+        """Replace ``state.json``."""
+        system.replace_file(self.state_path, msgspec.json.encode(state))
+
+    def read_progress(self) -> list[Progress]:
+        """Every writer's progress, in the order of their file names."""
+        paths = sorted((self.path / "progress").glob("[!.]*.json"))
+        found = (self._read(path, Progress) for path in paths)
+        return [progress for progress in found if progress is not None]
+
+    def write_progress(self, progress: Progress) -> None:
+        """Replace one writer's progress file."""
+        path = self.progress_path(progress.writer, progress.rank)
+        system.replace_file(path, msgspec.json.encode(progress))
+
+    def _read(self, path: Path, kind: type[T]) -> T | None:
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError) as error:
+            raise RunFolderError(f"{path}: {error}; move the file aside to go on without it") from error
+
+
+def best_progress(found: list[Progress], generation: int) -> Progress | None:
+    """The progress that readers go by: rank 0 of this generation, the heartbeat before the output."""
+    candidates = [p for p in found if p.rank == 0 and p.generation == generation]
+    return min(candidates, key=lambda p: p.writer != "heartbeat", default=None)
+
+
+def list_runs(root: Path | None = None) -> list[str]:
+    """Names of all runs that have a ``run.json``, sorted."""
+    return sorted(path.parent.name for path in (root or runs_root()).glob("*/run.json"))
+
+
+def _pretty(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"

@@ -1,0 +1,114 @@
+"""What the kernel tells: process identity, clocks, and files that are replaced whole.
+
+Standard library only: the keeper, which must stay small and cannot fail, imports this.
+"""
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PROC = Path("/proc")
+
+
+class ProcessStat(NamedTuple):
+    """The fields of ``/proc/PID/stat`` that trainwarden reads (see proc(5))."""
+
+    pid: int
+    state: str
+    parent: int
+    session: int
+    cpu_seconds: float
+    """User and system time, seconds."""
+    threads: int
+    start_time: int
+    """Field 22: clock ticks after boot. With the boot id and the pid it names one process for ever."""
+    rss_bytes: int
+
+
+def boot_id(proc: Path = PROC) -> str:
+    """The kernel's random id of this boot."""
+    return (proc / "sys/kernel/random/boot_id").read_text().strip()
+
+
+def pid_namespace(proc: Path = PROC) -> int:
+    """The inode of this process's PID namespace: pids of another namespace must not be looked up here."""
+    return (proc / "self/ns/pid").stat().st_ino
+
+
+def read_stat(pid: int, proc: Path = PROC) -> ProcessStat | None:
+    """Read one process, or None when there is none of that pid (any more)."""
+    try:
+        text = (proc / str(pid) / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command may hold spaces and brackets: the fields begin after the last bracket.
+    fields = text[text.rindex(")") + 2 :].split()
+    ticks = os.sysconf("SC_CLK_TCK")
+    return ProcessStat(
+        pid=pid,
+        state=fields[0],
+        parent=int(fields[1]),
+        session=int(fields[3]),
+        cpu_seconds=(int(fields[11]) + int(fields[12])) / ticks,
+        threads=int(fields[17]),
+        start_time=int(fields[19]),
+        rss_bytes=int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
+    )
+
+
+def all_pids(proc: Path = PROC) -> list[int]:
+    """Every pid that this process can see."""
+    return [int(path.name) for path in proc.iterdir() if path.name.isdigit()]
+
+
+def read_environment(pid: int, proc: Path = PROC) -> dict[str, str]:
+    """The environment that a process was started with; empty when it is gone or belongs to somebody else."""
+    try:
+        raw = (proc / str(pid) / "environ").read_bytes()
+    except OSError:
+        return {}
+    pairs = (entry.split(b"=", 1) for entry in raw.split(b"\0") if b"=" in entry)
+    return {os.fsdecode(key): os.fsdecode(value) for key, value in pairs}
+
+
+def monotonic() -> float:
+    """Seconds since boot, suspension included; the same for every process of this boot."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
+    """Replace ``path`` whole by rename, so that a reader sees the old text or the new and nothing between.
+
+    ``durable`` also waits for the disk, for what must survive a power cut.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), mode)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)  # noqa: PTH105  (the keeper's hot path: no second Path)
+    except BaseException:
+        os.unlink(temporary)  # noqa: PTH108
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def replace_json(path: Path, value: Any, *, durable: bool = False) -> None:
+    """Replace ``path`` with ``value`` as JSON, whole."""
+    replace_file(path, json.dumps(value).encode(), durable=durable)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename or a new file in ``folder`` survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
