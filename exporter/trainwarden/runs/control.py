@@ -65,9 +65,10 @@ class Reply(Struct, frozen=True, kw_only=True):
 def decode_request(line: bytes) -> Request:
     """Read one request line. Raises ``RefusedError`` with a sentence for anything but the verbs."""
     try:
-        return msgspec.json.decode(line, type=Request)
+        request: Request = msgspec.json.decode(line, type=Request)
     except msgspec.MsgspecError as error:
         raise RefusedError(f"not a verb of this socket (probe, stop, start): {error}") from error
+    return request
 
 
 @contextmanager
