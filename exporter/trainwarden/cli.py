@@ -1,0 +1,189 @@
+"""The command line: arguments and wiring, nothing else.
+
+Every command imports what it needs inside itself, so that the exporter carries neither rich nor requests.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trainwarden import config as configuration
+from trainwarden.errors import TrainwardenError
+
+_EPILOG = "Documentation: https://github.com/trainwarden/trainwarden"
+
+
+class _Group(click.Group):
+    """Turns the errors that a user can mend into one sentence and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TrainwardenError as error:
+            click.echo(f"{click.style('trainwarden:', fg='red')} {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="trainwarden", prog_name="trainwarden")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(dir_okay=False),
+    envvar=configuration.ENVIRONMENT,
+    help="The configuration file. By default ./trainwarden.yml, then ~/.config/trainwarden/trainwarden.yml.",
+)
+@click.pass_context
+def main(ctx: click.Context, config_file: str | None) -> None:
+    """The night watch for training runs.
+
+    \b
+    trainwarden up                          watch this machine (and a demo run, if there is no other)
+    trainwarden run NAME -- CMD...          start a training that survives this terminal and can be resumed
+    trainwarden stop NAME                   stop it, for good
+    """
+    ctx.obj = configuration.find(config_file)
+
+
+def _load(ctx: click.Context) -> configuration.Config:
+    path: Path | None = ctx.obj
+    return configuration.load(path)
+
+
+_listen = click.option(
+    "--web.listen-address",
+    "listen",
+    metavar="HOST:PORT",
+    help="Where to listen; by default as configured, on loopback.",
+)
+
+
+@main.command()
+@_listen
+@click.pass_context
+def exporter(ctx: click.Context, listen: str | None) -> None:
+    """Serve this machine's and its runs' readings on /metrics (read-only)."""
+    from trainwarden.web import exposition
+
+    exposition.serve(_load(ctx), listen)
+
+
+@main.command()
+@_listen
+@click.pass_context
+def receiver(ctx: click.Context, listen: str | None) -> None:
+    """Take Alertmanager's webhooks and restart stuck runs, safely (the only part that acts)."""
+    from trainwarden.web import webhook
+
+    webhook.serve(_load(ctx), listen)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("name")
+@click.option("--cwd", type=click.Path(file_okay=False), help="Working directory of the training.")
+@click.option(
+    "--checkpoints", type=click.Path(), help="Folder that the trainer writes to; by default read off the command."
+)
+@click.option("--output-name", help="What the trainer's files begin with; by default read off the command.")
+@click.option("--recipe", help="How to resume: kohya, none; by default recognised from the command.")
+@click.option("--profile", help="What is normal for it: conservative, balanced (default) or aggressive.")
+@click.option("--gpu", "gpus", type=int, multiple=True, help="A GPU that the run uses (repeat for more).")
+@click.option("--detach", "-d", is_flag=True, help="Return at once instead of showing the output.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def run(ctx: click.Context, name: str, command: tuple[str, ...], detach: bool, **options: Any) -> None:
+    """Start the training CMD... under the name NAME and show its output.
+
+    The training is detached: closing this terminal changes nothing, Ctrl-C stops it for good. The exit code is
+    that of the training's last generation. With a `runs:` entry for NAME in trainwarden.yml, CMD may be left out.
+
+    \b
+    trainwarden run luca -- accelerate launch train_network.py --config_file luca.toml
+    """
+    from trainwarden.supervise import launch, plan, viewer
+
+    planned = plan.plan(name, command=list(command), config=_load(ctx), options=plan.Options(**_given(options)))
+    for warning in planned.warnings:
+        click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
+    folder = launch.launch(planned)
+    if detach:
+        click.echo(f"run '{name}' started; its output: {folder.output_path(1)}; stop it with: trainwarden stop {name}")
+        return
+    sys.exit(viewer.view(folder, sys.stdout.buffer))
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in options.items() if value}
+
+
+@main.command()
+@click.argument("name")
+def stop(name: str) -> None:
+    """Stop the run NAME for good: SIGTERM to all its processes, and SIGKILL only after a grace."""
+    from trainwarden.runs.folder import RunFolder
+    from trainwarden.supervise import viewer
+
+    viewer.stop(RunFolder(name))
+    click.echo(f"run '{name}' stopped")
+
+
+_port = click.IntRange(1, 65535)
+
+
+@main.command()
+@click.option("--detach", "-d", is_flag=True, help="Return when everything answers; `trainwarden down` ends it.")
+@click.option("--demo/--no-demo", default=None, help="Start the demo training; by default where no run is configured.")
+@click.option("--exporter-port", type=_port, help="By default 9877, or a free one where that is in use.")
+@click.option("--receiver-port", type=_port, help="By default 9878, or a free one.")
+@click.option("--prometheus-port", type=_port, help="By default 9090, or a free one.")
+@click.option("--alertmanager-port", type=_port, help="By default 9093, or a free one.")
+@click.option("--json", "as_json", is_flag=True, help="Print the addresses as JSON.")
+@click.pass_context
+def up(ctx: click.Context, detach: bool, demo: bool | None, as_json: bool, **ports: int | None) -> None:
+    """Bring up exporter, receiver, Prometheus and Alertmanager on this machine, without Docker."""
+    from trainwarden import stack
+
+    given = {name.removesuffix("_port"): port for name, port in ports.items() if port is not None}
+    stack.up(_load(ctx), ctx.obj, detach=detach, demo=demo, ports=given, as_json=as_json)
+
+
+@main.command()
+def down() -> None:
+    """Stop what `trainwarden up` started. Your own runs go on."""
+    from trainwarden import stack
+
+    stack.down()
+
+
+@main.command()
+@click.argument("target", type=click.Path(file_okay=False))
+@click.option("--exporter", "exporter_address", default="exporter:9877", show_default=True, metavar="HOST:PORT")
+@click.option("--receiver", "receiver_address", default="receiver:9878", show_default=True, metavar="HOST:PORT")
+@click.option(
+    "--alertmanager", "alertmanager_address", default="alertmanager:9093", show_default=True, metavar="HOST:PORT"
+)
+@click.option("--token-file", default="/run/secrets/trainwarden_receiver_token", show_default=True)
+@click.pass_context
+def render(ctx: click.Context, target: str, token_file: str, **addresses: str) -> None:
+    """Write the Prometheus and Alertmanager configuration in force into the folder TARGET."""
+    from trainwarden import stack
+
+    named = {name.removesuffix("_address"): address for name, address in addresses.items()}
+    stack.render(_load(ctx), Path(target), addresses=named, token_file=token_file)
+
+
+@main.command("config")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole configuration in force as JSON.")
+@click.pass_context
+def check_config(ctx: click.Context, as_json: bool) -> None:
+    """Check trainwarden.yml and say which file is in force."""
+    import msgspec
+
+    loaded = _load(ctx)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(loaded), indent=2))
+    else:
+        click.echo(f"{ctx.obj or 'no file: the defaults'}: good; runs: {', '.join(sorted(loaded.runs)) or 'none'}")
