@@ -47,8 +47,8 @@ class Recipe(Protocol):
     def verify(self, found: Found) -> str:
         """Read the checkpoint: empty where it is whole, else one sentence that names the file and the fault."""
 
-    def resume_command(self, command: list[str], checkpoint: Checkpoint) -> list[str]:
-        """The command that goes on from ``checkpoint``.
+    def resume_command(self, command: list[str], cwd: Path, checkpoint: Checkpoint) -> list[str]:
+        """The command that goes on from ``checkpoint``; ``cwd`` is where its relative paths begin.
 
         Raises ``RefusedError`` where it would change nothing, start from zero, or go on from a finished run.
         """
