@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from trainwarden import guide
 from trainwarden.errors import ConfigurationError
 from trainwarden.model import Budget, Limits
-from trainwarden.names import EXPORTER_PORT, RECEIVER_PORT
+from trainwarden.names import EXPORTER_PORT, RECEIVER_PORT, RUN_NAME, RUN_NAME_RULE
 
 ENVIRONMENT = "TRAINWARDEN_CONFIG"
 FILE_NAME = "trainwarden.yml"
@@ -113,20 +113,19 @@ def load(path: Path | None) -> Config:
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+        raise ConfigurationError(f"{path}: is not YAML: {_yaml_problem(error)}") from error
     return parse({} if raw is None else raw, str(path))
 
 
 def parse(raw: Any, source: str) -> Config:
     """Check and convert a parsed file; ``source`` names it in errors."""
     try:
-        prepared = _prepare(raw, msgspec.inspect.type_info(Config), "")
-        config = msgspec.convert(prepared, Config)
-        _check_thresholds(config)
+        config = msgspec.convert(_prepare(raw, msgspec.inspect.type_info(Config), ""), Config)
+        _check_thresholds(config.thresholds, "thresholds", (*guide.MACHINE, *guide.RUN))
+        for name, run in config.runs.items():
+            _check_run(name, run)
     except ConfigurationError as error:
         raise ConfigurationError(f"{source}: {error}") from error
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{source}: {_readable(str(error))}") from error
     return config
 
 
@@ -149,26 +148,23 @@ def _override(values: dict[tuple[str, str], float], overrides: Thresholds) -> di
     return {key: given.get(key, value) for key, value in values.items()}
 
 
-def _check_thresholds(config: Config) -> None:
-    machine = {t.signal: set[str]() for t in (*guide.MACHINE, *guide.RUN)}
-    for threshold in (*guide.MACHINE, *guide.RUN):
-        machine[threshold.signal].add(threshold.level)
-    run_signals = {t.signal for t in guide.RUN}
-    of_runs = {signal: levels for signal, levels in machine.items() if signal in run_signals}
-    _check_names("thresholds", config.thresholds, machine)
-    for name, run in config.runs.items():
-        _check_names(f"runs.{name}.thresholds", run.thresholds, of_runs)
-        if run.profile is not None and run.profile not in guide.PROFILES:
-            raise _unknown(f"runs.{name}.profile", run.profile, guide.PROFILES, what="profile")
+def _check_run(name: str, run: RunConfig) -> None:
+    if not RUN_NAME.fullmatch(name):
+        raise ConfigurationError(f"runs.{name}: {RUN_NAME_RULE}")
+    if run.profile is not None and run.profile not in guide.PROFILES:
+        raise _unknown(f"runs.{name}.profile", run.profile, guide.PROFILES, what="profile")
+    _check_thresholds(run.thresholds, f"runs.{name}.thresholds", guide.RUN)
 
 
-def _check_names(path: str, given: Thresholds, allowed: dict[str, set[str]]) -> None:
+def _check_thresholds(given: Thresholds, path: str, known: tuple[guide.Threshold, ...]) -> None:
+    signals = {threshold.signal for threshold in known}
     for signal, levels in given.items():
-        if signal not in allowed:
-            raise _unknown(f"{path}.{signal}", signal, allowed, what="signal")
+        if signal not in signals:
+            raise _unknown(f"{path}.{signal}", signal, signals, what="signal")
+        allowed = {threshold.level for threshold in known if threshold.signal == signal}
         for level in levels:
-            if level not in allowed[signal]:
-                raise _unknown(f"{path}.{signal}.{level}", level, allowed[signal], what="level")
+            if level not in allowed:
+                raise _unknown(f"{path}.{signal}.{level}", level, allowed, what="level")
 
 
 def _unknown(path: str, name: str, allowed: Any, what: str = "key") -> ConfigurationError:
@@ -178,19 +174,31 @@ def _unknown(path: str, name: str, allowed: Any, what: str = "key") -> Configura
 
 
 def _prepare(raw: Any, kind: msgspec.inspect.Type, path: str) -> Any:
-    """Check the keys against the type, with their paths, and turn written durations into seconds."""
+    """Check keys and values against the type, with their paths, and turn written durations into seconds."""
     kind, is_duration = _bare(kind)
     if is_duration and isinstance(raw, str):
         return _duration(raw, path)
-    if isinstance(kind, msgspec.inspect.StructType) and isinstance(raw, dict):
+    if isinstance(kind, msgspec.inspect.DictType) and isinstance(raw, dict):
+        return {key: _prepare(value, kind.value_type, _join(path, key)) for key, value in raw.items()}
+    if isinstance(kind, msgspec.inspect.StructType):
+        return _prepare_struct(raw, kind, path)
+    if isinstance(kind, msgspec.inspect.FloatType) and not isinstance(raw, int | float):
+        raise ConfigurationError(f"{path}: expected a number, got {raw!r}")
+    return raw
+
+
+def _prepare_struct(raw: Any, kind: msgspec.inspect.StructType, path: str) -> Any:
+    if isinstance(raw, dict):
         fields = {f.encode_name: f.type for f in kind.fields}
         for key in raw:
             if key not in fields:
                 raise _unknown(_join(path, key), str(key), fields)
-        return {key: _prepare(value, fields[key], _join(path, key)) for key, value in raw.items()}
-    if isinstance(kind, msgspec.inspect.DictType) and isinstance(raw, dict):
-        return {key: _prepare(value, kind.value_type, _join(path, key)) for key, value in raw.items()}
-    _check_type(raw, kind, path)
+        raw = {key: _prepare(value, fields[key], _join(path, key)) for key, value in raw.items()}
+    try:
+        # msgspec's own path has no names of mappings ("$[...].x"), so each structure is judged where its path is known.
+        msgspec.convert(raw, kind.cls)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(_readable(str(error), path)) from error
     return raw
 
 
@@ -205,24 +213,6 @@ def _bare(kind: msgspec.inspect.Type) -> tuple[msgspec.inspect.Type, bool]:
             kind = next(t for t in kind.types if not isinstance(t, msgspec.inspect.NoneType))
         else:
             return kind, duration
-
-
-def _check_type(raw: Any, kind: msgspec.inspect.Type, path: str) -> None:
-    """Let msgspec judge a leaf here, where its path is known in the user's own words."""
-    wanted: dict[type, tuple[type | tuple[type, ...], str]] = {
-        msgspec.inspect.StructType: (dict, "a mapping"),
-        msgspec.inspect.DictType: (dict, "a mapping"),
-        msgspec.inspect.ListType: (list, "a list"),
-        msgspec.inspect.StrType: (str, "text"),
-        msgspec.inspect.IntType: (int, "a whole number"),
-        msgspec.inspect.FloatType: ((int, float), "a number"),
-        msgspec.inspect.BoolType: (bool, "true or false"),
-    }
-    if type(kind) not in wanted or raw is None:
-        return
-    python, words = wanted[type(kind)]
-    if not isinstance(raw, python) or (isinstance(raw, bool) and python is not bool):
-        raise ConfigurationError(f"{path or 'the file'}: must be {words}, not {raw!r}")
 
 
 def _join(path: str, key: Any) -> str:
@@ -240,7 +230,29 @@ def _duration(text: str, path: str) -> float:
     return sum(part * unit for part, unit in zip(parts, (86400, 3600, 60, 1), strict=True))
 
 
-def _readable(message: str) -> str:
-    """msgspec says ``Expected … - at `$.a.b` ``; users read ``a.b: expected …``."""
-    said, _, where = message.partition(" - at `$.")
-    return f"{where.rstrip('`')}: {said[0].lower()}{said[1:]}" if where else said
+_YAML_WORDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "nothing",
+}
+
+
+def _readable(message: str, path: str) -> str:
+    """msgspec says ``Expected `str | null`, got `int` - at `$.a.b` ``; users read ``a.b: expected text, got …``."""
+    said, _, where = message.partition(" - at `$")
+    place = f"{path}{where.rstrip('`')}".lstrip(".") or "the file"
+    words = re.sub(
+        r"`(\w+)(?: \| null)?`", lambda found: _YAML_WORDS.get(found[1], f"'{found[1]}'"), said[0].lower() + said[1:]
+    )
+    return f"{place}: {words}"
+
+
+def _yaml_problem(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())

@@ -5,7 +5,12 @@ this table, and the tests hold rules, dashboards and docs against it. Timestamps
 computed in PromQL.
 """
 
+import re
 from typing import NamedTuple
+
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""A run's name is a folder name, a label value and a word on the command line."""
+RUN_NAME_RULE = "a run's name is at most 64 letters, digits, '.', '_' and '-', beginning with a letter or digit"
 
 RUN_ENVIRONMENT = "TRAINWARDEN_RUN"
 """Environment variable that every member of a run carries: the run's name."""

@@ -1,7 +1,6 @@
 """``$XDG_STATE_HOME/trainwarden/runs/<run>/``: where each file of a run stands, and reading and writing them."""
 
 import os
-import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,11 +9,9 @@ import msgspec
 from trainwarden import system
 from trainwarden.errors import RunFolderError
 from trainwarden.model import Progress, RunSpec, RunState
+from trainwarden.names import RUN_NAME, RUN_NAME_RULE
 
 T = TypeVar("T")
-
-RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""A run's name is a folder name, a label value and a word on the command line."""
 
 
 def state_root() -> Path:
@@ -33,9 +30,7 @@ class RunFolder:
 
     def __init__(self, name: str, root: Path | None = None) -> None:
         if not RUN_NAME.fullmatch(name):
-            raise RunFolderError(
-                f"run name {name!r}: use at most 64 letters, digits, '.', '_' and '-', beginning with a letter or digit"
-            )
+            raise RunFolderError(f"run name {name!r}: {RUN_NAME_RULE}")
         self.name = name
         self.path = (root or runs_root()) / name
 
@@ -74,7 +69,9 @@ class RunFolder:
 
     def create(self) -> None:
         """Make the folder, readable by its owner only (a command line may name private things)."""
-        (self.path / "progress").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self.path, self.path / "progress"):
+            folder.mkdir(mode=0o700, exist_ok=True)
 
     def read_spec(self) -> RunSpec | None:
         """Read ``run.json``."""

@@ -1,0 +1,67 @@
+"""The run folder: names, whole files, broken files."""
+
+from pathlib import Path
+
+import pytest
+
+from trainwarden.errors import RunFolderError
+from trainwarden.model import Phase, Progress, RunSpec, RunState
+from trainwarden.runs.folder import RunFolder, best_progress, list_runs, state_root
+
+SPEC = RunSpec(name="luca", run_id="r1", command=["true"], cwd="/", recipe="none")
+
+
+def progress(writer: str, generation: int = 1, rank: int = 0) -> Progress:
+    return Progress(writer=writer, rank=rank, generation=generation, phase=Phase.TRAINING, phase_since=0.0, beat_at=0.0)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a b", "-x", "ä", "x" * 65, "a\n"])
+def test_a_name_that_is_no_folder_name_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="a run's name is at most 64"):
+        RunFolder(name, tmp_path)
+
+
+def test_the_state_root_follows_the_xdg_convention(state_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert state_root() == state_home / "trainwarden"
+    monkeypatch.setenv("XDG_STATE_HOME", "")
+    monkeypatch.setenv("HOME", "/home/luca")
+    assert state_root() == Path("/home/luca/.local/state/trainwarden")
+
+
+def test_what_is_written_is_read_and_what_is_absent_is_none(tmp_path: Path) -> None:
+    folder = RunFolder("luca", tmp_path)
+    assert (folder.read_spec(), folder.read_state(), folder.read_progress()) == (None, None, [])
+    folder.create()
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    folder.write_spec(SPEC)
+    state = RunState(run_id="r1", generation=1, open=True, beat_at=1.0, beat_monotonic=1.0, started_at=1.0)
+    folder.write_state(state)
+    folder.write_progress(progress("output"))
+    assert (folder.read_spec(), folder.read_state()) == (SPEC, state)
+    assert folder.read_progress() == [progress("output")]
+    assert list_runs(tmp_path) == ["luca"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": 1}', "\xff"])
+def test_a_broken_file_is_named_with_its_mend(text: str, tmp_path: Path) -> None:
+    folder = RunFolder("luca", tmp_path)
+    folder.create()
+    folder.spec_path.write_text(text)
+    with pytest.raises(RunFolderError, match=r"run\.json: .*; move the file aside"):
+        folder.read_spec()
+
+
+def test_a_file_of_a_newer_version_is_still_read(tmp_path: Path) -> None:
+    folder = RunFolder("luca", tmp_path)
+    folder.create()
+    folder.spec_path.write_text(
+        '{"name": "luca", "run_id": "r1", "command": ["true"], "cwd": "/", "recipe": "none", "later": 1}'
+    )
+    assert folder.read_spec() == SPEC
+
+
+def test_readers_prefer_the_heartbeat_and_only_this_generations_rank_0() -> None:
+    found = [progress("output"), progress("heartbeat", rank=1), progress("heartbeat"), progress("old", generation=0)]
+    assert best_progress(found, 1) == progress("heartbeat")
+    assert best_progress(found[:2], 1) == progress("output")
+    assert best_progress(found, 2) is None

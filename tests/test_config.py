@@ -1,0 +1,95 @@
+"""Mistakes in trainwarden.yml, each answered with one sentence that names file, path and mend."""
+
+from pathlib import Path
+
+import pytest
+
+from trainwarden import config, guide
+from trainwarden.errors import ConfigurationError
+
+CASES = Path(__file__).parent / "cases" / "config"
+
+
+@pytest.mark.parametrize("case", sorted(CASES.glob("*.yml")), ids=lambda path: path.stem)
+def test_a_mistake_is_answered_by_its_sentence(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CASES)
+    expected = case.with_suffix(".error").read_text().strip()
+    with pytest.raises(ConfigurationError) as caught:
+        config.load(Path(case.name))
+    assert str(caught.value) == expected
+
+
+def test_no_file_is_the_guide_on_loopback(state_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    loaded = config.load(config.find())
+    assert loaded == config.Config()
+    assert loaded.exporter.listen.startswith("127.0.0.1:")
+    assert loaded.receiver.listen.startswith("127.0.0.1:")
+
+
+def test_an_empty_file_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "trainwarden.yml").write_text("# nothing yet\n")
+    assert config.load(tmp_path / "trainwarden.yml") == config.Config()
+
+
+def test_a_named_file_that_is_absent_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"absent\.yml: cannot be read: No such file"):
+        config.load(tmp_path / "absent.yml")
+
+
+def test_the_nearer_file_wins(state_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    user = tmp_path / "config" / "trainwarden" / "trainwarden.yml"
+    user.parent.mkdir(parents=True)
+    user.touch()
+    assert config.find() == user
+    Path("trainwarden.yml").touch()
+    assert config.find() == Path("trainwarden.yml")
+    monkeypatch.setenv("TRAINWARDEN_CONFIG", "other.yml")
+    assert config.find() == Path("other.yml")
+    assert config.find("explicit.yml") == Path("explicit.yml")
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("90s", 90), ("1h30m", 5400), ("2d", 172800), (45, 45), (0.5, 0.5), ("0.5s", 0.5)]
+)
+def test_durations_are_written_as_prometheus_writes_them(written: object, seconds: float) -> None:
+    loaded = config.parse({"runs": {"luca": {"limits": {"term_grace": written}}}}, "trainwarden.yml")
+    assert loaded.runs["luca"].limits.term_grace == seconds
+
+
+def test_a_runs_threshold_goes_over_the_machines_and_that_over_the_guides() -> None:
+    loaded = config.parse({"thresholds": {"step_duration_seconds": {"warning": 5}}}, "trainwarden.yml")
+    machine = config.run_thresholds(loaded, "balanced", {}, None)
+    own = config.run_thresholds(loaded, "balanced", {"step_duration_seconds": {"warning": 7}}, None)
+    assert machine["step_duration_seconds", "warning"] == 5
+    assert own["step_duration_seconds", "warning"] == 7
+    assert own["step_duration_seconds", "expected"] == 2.5
+
+
+def test_the_guides_numbers() -> None:
+    machine = config.machine_thresholds(config.Config())
+    run = config.run_thresholds(config.Config(), "balanced", {}, None)
+    assert (machine["memory_used_ratio", "warning"], machine["memory_used_ratio", "danger"]) == (0.70, 0.85)
+    assert machine["memory_used_ratio", "advice"] == 0.80
+    assert machine["memory_available_bytes", "warning"] == 8 * guide.GIB
+    assert machine["memory_available_bytes", "danger"] == 4 * guide.GIB
+    assert machine["memory_available_bytes", "preflight"] == 10 * guide.GIB
+    assert machine["swap_used_bytes", "warning"] == 500 * guide.MIB
+    assert machine["swap_used_bytes", "danger"] == 2 * guide.GIB
+    assert (machine["gpu_temperature_celsius", "warning"], machine["gpu_temperature_celsius", "danger"]) == (75, 85)
+    assert (run["gpu_memory_used_ratio", "low"], run["gpu_memory_used_ratio", "high"]) == (0.90, 0.98)
+    assert (run["gpu_utilization_ratio", "idle"], run["gpu_utilization_ratio", "target"]) == (0.05, 0.95)
+    assert run["step_duration_seconds", "warning"] == 3.0
+    assert run["checkpoint_age_seconds", "hung"] == 1800
+
+
+def test_a_conservative_run_is_normal_when_30_percent_slower_and_at_12_of_16_gb() -> None:
+    run = config.run_thresholds(config.Config(), "conservative", {}, None)
+    assert run["step_duration_seconds", "warning"] > 2.5 / 0.7
+    assert run["gpu_memory_used_ratio", "low"] <= 12 / 16.3
+
+
+def test_stalled_follows_the_runs_own_median_where_that_is_longer() -> None:
+    assert config.run_thresholds(config.Config(), "balanced", {}, 2.5)["step_age_seconds", "stalled"] == 600
+    assert config.run_thresholds(config.Config(), "balanced", {}, 60.0)["step_age_seconds", "stalled"] == 1200
