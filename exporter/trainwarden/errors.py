@@ -23,3 +23,7 @@ class CheckpointError(TrainwardenError):
 
 class RefusedError(TrainwardenError):
     """A request that was understood and must not be carried out (a verb on the control socket, say)."""
+
+
+class StackError(TrainwardenError):
+    """The local stack cannot be brought up: a program is missing, a port is taken, a service died."""
