@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.nvml import nvml, nvml_library  # noqa: F401  (fixtures)
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
