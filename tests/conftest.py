@@ -1,10 +1,12 @@
 """What every test may use."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.support.nvml import nvml, nvml_library  # noqa: F401  (fixtures)
+from trainwarden.stack import tools as programs
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -18,3 +20,9 @@ def state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("TRAINWARDEN_CONFIG", raising=False)
     return home
+
+
+@pytest.fixture(scope="session")
+def tools() -> programs.Tools:
+    """Real Prometheus, promtool, Alertmanager and amtool: from PATH, else fetched once into ``.tools``."""
+    return programs.locate(Path(os.environ.get(programs.FOLDER_ENVIRONMENT) or REPOSITORY / ".tools"), print)
