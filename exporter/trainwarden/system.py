@@ -26,6 +26,8 @@ class ProcessStat(NamedTuple):
     start_time: int
     """Field 22: clock ticks after boot. With the boot id and the pid it names one process for ever."""
     rss_bytes: int
+    reaped_cpu_seconds: float = 0.0
+    """Of the children that have died and that this process has waited for, seconds."""
 
 
 def boot_id(proc: Path = PROC) -> str:
@@ -46,7 +48,7 @@ def read_stat(pid: int, proc: Path = PROC) -> ProcessStat | None:
         return None
     # The command may hold spaces and brackets: the fields begin after the last bracket.
     fields = text[text.rindex(")") + 2 :].split()
-    ticks = os.sysconf("SC_CLK_TCK")
+    ticks = clock_ticks()
     return ProcessStat(
         pid=pid,
         state=fields[0],
@@ -56,7 +58,26 @@ def read_stat(pid: int, proc: Path = PROC) -> ProcessStat | None:
         threads=int(fields[17]),
         start_time=int(fields[19]),
         rss_bytes=int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
+        reaped_cpu_seconds=(int(fields[13]) + int(fields[14])) / ticks,
     )
+
+
+def clock_ticks() -> int:
+    """Kernel clock ticks in a second: the unit of CPU times and start times in /proc."""
+    return os.sysconf("SC_CLK_TCK")
+
+
+def identify(pid: int, proc: Path = PROC) -> dict[str, Any] | None:
+    """The fields of ``model.Identity`` for a process that lives, or None where there is none of that pid."""
+    stat = read_stat(pid, proc)
+    if stat is None:
+        return None
+    return {
+        "boot_id": boot_id(proc),
+        "pid": pid,
+        "start_time": stat.start_time,
+        "pid_namespace": pid_namespace(proc),
+    }
 
 
 def all_pids(proc: Path = PROC) -> list[int]:
@@ -72,6 +93,16 @@ def read_environment(pid: int, proc: Path = PROC) -> dict[str, str]:
         return {}
     pairs = (entry.split(b"=", 1) for entry in raw.split(b"\0") if b"=" in entry)
     return {os.fsdecode(key): os.fsdecode(value) for key, value in pairs}
+
+
+def read_io(pid: int, proc: Path = PROC) -> int:
+    """Bytes that a process has read and written, terminals included; 0 when it is gone or somebody else's."""
+    try:
+        lines = (proc / str(pid) / "io").read_text().splitlines()
+    except OSError:
+        return 0
+    values = dict(line.split(": ", 1) for line in lines)
+    return int(values["rchar"]) + int(values["wchar"])
 
 
 def monotonic() -> float:

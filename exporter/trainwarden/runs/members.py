@@ -1,0 +1,167 @@
+"""Which processes belong to a run, and what they use together.
+
+A process belongs to a run when it carries the run's id in its environment, shares the session of the process that
+the keeper started, or descends from a member. The keeper adopts orphans (it is a subreaper), so its own children
+are members too, whatever they did to their environment. A process that carries another run's id, or an empty one,
+is another run's, and so is what descends from it.
+"""
+
+from collections.abc import Collection, Mapping
+from itertools import takewhile
+from pathlib import Path
+from typing import NamedTuple
+
+from trainwarden import system
+from trainwarden.model import Identity, Member
+from trainwarden.names import RUN_ID_ENVIRONMENT
+from trainwarden.runs.identity import DEAD_STATES
+from trainwarden.system import ProcessStat
+
+_SETTLED_SECONDS = 5.0
+"""A younger process may still be between fork and exec, and its environment still its parent's."""
+
+Key = tuple[int, int]
+"""Pid and start time."""
+
+
+class Traits(NamedTuple):
+    """What the environment of a process says about runs."""
+
+    run_id: str | None = None
+    """None: it says nothing. Empty: it belongs to no run."""
+    gpus: str | None = None
+    """CUDA_VISIBLE_DEVICES."""
+
+
+class Usage(NamedTuple):
+    """What all members use together."""
+
+    rss_bytes: int
+    cpu_seconds: float
+    """Of those that live, and of the children that they have waited for."""
+    io_bytes: int
+
+
+def key(stat: ProcessStat) -> Key:
+    """What tells this process from a later one of the same pid."""
+    return stat.pid, stat.start_time
+
+
+def living(members: list[ProcessStat]) -> list[ProcessStat]:
+    """Those of the members that are not dead."""
+    return [member for member in members if member.state not in DEAD_STATES]
+
+
+def as_members(members: list[ProcessStat]) -> list[Member]:
+    """Members as ``state.json`` holds them."""
+    return [Member(pid=m.pid, start_time=m.start_time, state=m.state) for m in members]
+
+
+class Census:
+    """Counts the members of one run, again and again; remembers what it has seen."""
+
+    def __init__(self, run_id: str, *, apart: Collection[int] = (), proc: Path = system.PROC) -> None:
+        self._run_id = run_id
+        self._apart = apart
+        self._proc = proc
+        self._traits: dict[Key, Traits] = {}
+        self._known: set[Key] = set()
+
+    def scan(self, root: Identity | None = None, keeper_pid: int | None = None) -> list[ProcessStat]:
+        """Every process of the run, oldest first: a look at the whole of /proc.
+
+        ``root`` is the process that the keeper started, if that was in this boot and PID namespace.
+        """
+        stats = {s.pid: s for s in map(self._stat, system.all_pids(self._proc)) if s is not None}
+        self._traits = {key(stat): self._traits_of(stat) for stat in stats.values()}
+        found = belonging(
+            stats,
+            {stat.pid: self._traits[key(stat)].run_id for stat in stats.values()},
+            run_id=self._run_id,
+            known=self._known,
+            root=root,
+            keeper_pid=keeper_pid,
+            apart=self._apart,
+        )
+        members = sorted((stats[pid] for pid in found), key=lambda stat: (stat.start_time, stat.pid))
+        self._known = {key(member) for member in members}
+        return members
+
+    def update(self) -> list[ProcessStat]:
+        """The members that the last scan found, read again; those that are gone left out."""
+        again = ((self._stat(pid), start_time) for pid, start_time in self._known)
+        members = [stat for stat, start_time in again if stat is not None and stat.start_time == start_time]
+        return sorted(members, key=lambda stat: (stat.start_time, stat.pid))
+
+    def gpus(self) -> list[str] | None:
+        """The entries of the members' CUDA_VISIBLE_DEVICES; None where none of them sets it."""
+        values = [self._traits[member].gpus for member in sorted(self._known) if member in self._traits]
+        given = [value for value in values if value is not None]
+        if not given:
+            return None
+        return list(dict.fromkeys(entry for value in given for entry in visible_devices(value)))
+
+    def _stat(self, pid: int) -> ProcessStat | None:
+        return system.read_stat(pid, self._proc)
+
+    def _traits_of(self, stat: ProcessStat) -> Traits:
+        cached = self._traits.get(key(stat))
+        age = system.monotonic() - stat.start_time / system.clock_ticks()
+        if cached is not None and age > _SETTLED_SECONDS:
+            return cached
+        environment = system.read_environment(stat.pid, self._proc)
+        return Traits(environment.get(RUN_ID_ENVIRONMENT), environment.get("CUDA_VISIBLE_DEVICES"))
+
+
+def belonging(
+    stats: Mapping[int, ProcessStat],
+    run_ids: Mapping[int, str | None],
+    *,
+    run_id: str,
+    known: Collection[Key] = (),
+    root: Identity | None = None,
+    keeper_pid: int | None = None,
+    apart: Collection[int] = (),
+) -> set[int]:
+    """The pids that belong to the run, among all processes. ``apart`` never do: the keeper, the supervisor."""
+    leader = stats.get(root.pid) if root is not None else None
+    # A session's number is not given away while its leader lives; later it may be a stranger's.
+    session = leader.pid if leader is not None and root is not None and leader.start_time == root.start_time else None
+    seeds = {
+        pid
+        for pid, stat in stats.items()
+        if run_ids.get(pid) == run_id or key(stat) in known or (session is not None and stat.session == session)
+    }
+    if keeper_pid is not None:
+        seeds |= {pid for pid, stat in stats.items() if stat.parent == keeper_pid}
+    foreign = {pid for pid, said in run_ids.items() if said is not None and said != run_id}
+    return _with_descendants(seeds, stats, barred=foreign | set(apart))
+
+
+def _with_descendants(seeds: set[int], stats: Mapping[int, ProcessStat], *, barred: set[int]) -> set[int]:
+    children: dict[int, list[int]] = {}
+    for pid, stat in stats.items():
+        children.setdefault(stat.parent, []).append(pid)
+    found: set[int] = set()
+    waiting = list(seeds)
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found and pid not in barred:
+            found.add(pid)
+            waiting.extend(children.get(pid, ()))
+    return found
+
+
+def visible_devices(value: str) -> list[str]:
+    """The entries of one CUDA_VISIBLE_DEVICES; CUDA stops reading at the first that is -1."""
+    entries = (entry.strip() for entry in value.split(","))
+    return [entry for entry in takewhile(lambda entry: entry != "-1", entries) if entry]
+
+
+def usage(members: list[ProcessStat], proc: Path = system.PROC) -> Usage:
+    """What the members use together. The dead still count with their CPU time until somebody waits for them."""
+    return Usage(
+        rss_bytes=sum(m.rss_bytes for m in members),
+        cpu_seconds=sum(m.cpu_seconds + m.reaped_cpu_seconds for m in members),
+        io_bytes=sum(system.read_io(m.pid, proc) for m in members),
+    )
