@@ -49,6 +49,7 @@ class ErrorKind(str, Enum):
     """What the output said went wrong (a closed list: it becomes a label)."""
 
     CUDA_OUT_OF_MEMORY = "cuda_out_of_memory"
+    HOST_OUT_OF_MEMORY = "host_out_of_memory"
     CUDA_ERROR = "cuda_error"
     NCCL = "nccl"
     KILLED = "killed"
@@ -246,8 +247,12 @@ class Progress(Struct, frozen=True, kw_only=True):
     last_error: str = ""
     """The newest line that held one, shortened; shown to people, never parsed."""
     saves: int = 0
+    counter: str | None = None
+    """The bar that counts the steps, once it is known: ``steps`` in kohya's output, empty for a bar without a name."""
+    count: int | None = None
+    """What that bar last said; unlike ``step`` it begins at 0 where the trainer's count does."""
     position: int = 0
-    """How far the writer has read its source, bytes: a new follower goes on from there."""
+    """How far the writer has read its source, bytes: a new follower goes on from there (the end of a line)."""
 
 
 class Verdict(str, Enum):
