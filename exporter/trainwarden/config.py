@@ -143,6 +143,14 @@ def run_thresholds(
     return _override(_override(values, config.thresholds), overrides)
 
 
+def split_address(listen: str) -> tuple[str, int]:
+    """Host and port of ``host:port``, ``[::1]:port``, or ``:port`` (every interface)."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ConfigurationError(f"address '{listen}': write HOST:PORT, as in 127.0.0.1:{EXPORTER_PORT}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
 def _override(values: dict[tuple[str, str], float], overrides: Thresholds) -> dict[tuple[str, str], float]:
     given = {(signal, level): v for signal, levels in overrides.items() for level, v in levels.items()}
     return {key: given.get(key, value) for key, value in values.items()}

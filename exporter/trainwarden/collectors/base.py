@@ -1,0 +1,96 @@
+"""What every sensor shares: being timed and watched, and turning values into metric families.
+
+A sensor is two functions: one reads and returns a frozen ``Reading``, the other turns that into families. What is
+not there (no GPU in this machine) is an empty reading; what could not be read is a fault, and a fault shows in
+``trainwarden_collector_success`` while the sensor's other series go on.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from msgspec import Struct
+from prometheus_client import Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+from trainwarden import names
+from trainwarden.errors import TrainwardenError
+from trainwarden.names import Family
+
+log = logging.getLogger(__name__)
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """What a sensor found."""
+
+    faults: tuple[str, ...] = ()
+    """What it should have found and could not, a sentence each."""
+
+
+R = TypeVar("R", bound=Reading)
+
+_FAMILIES = {"gauge": GaugeMetricFamily, "counter": CounterMetricFamily, "histogram": HistogramMetricFamily}
+
+
+class Watch:
+    """Times one sensor's readings, catches what goes wrong with them, and logs it when that changes."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.success = False
+        self.duration = 0.0
+        """Seconds that the last reading took."""
+        self.last_success: float | None = None
+        self._said: tuple[str, ...] = ()
+
+    def read(self, read: Callable[[], R], now: float) -> R | None:
+        """Take a reading; None where it failed as a whole. Never raises: one sensor must not silence the others."""
+        started = time.perf_counter()
+        try:
+            reading = read()
+        except Exception as error:
+            self._judge((_sentence(error),), now, error)
+            return None
+        else:
+            self._judge(reading.faults, now)
+            return reading
+        finally:
+            self.duration = time.perf_counter() - started
+
+    def _judge(self, faults: tuple[str, ...], now: float, error: Exception | None = None) -> None:
+        self.success = not faults
+        if self.success:
+            self.last_success = now
+        if faults != self._said:
+            self._log(faults, error)
+            self._said = faults
+
+    def _log(self, faults: tuple[str, ...], error: Exception | None) -> None:
+        # A traceback only for what nobody foresaw: that is a fault of ours.
+        unforeseen = None if isinstance(error, (TrainwardenError, OSError)) else error
+        for fault in faults:
+            log.warning("collector %s: %s", self.name, fault, exc_info=unforeseen)
+        if not faults:
+            log.info("collector %s: reads well again", self.name)
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def watch_families(watches: Sequence[Watch]) -> Iterator[Metric]:
+    """How the sensors themselves fared at the last reading."""
+    yield from metric(names.COLLECTOR_SUCCESS, (((w.name,), w.success) for w in watches))
+    yield from metric(names.COLLECTOR_DURATION, (((w.name,), w.duration) for w in watches))
+    yield from metric(names.COLLECTOR_LAST_SUCCESS, (((w.name,), w.last_success) for w in watches))
+
+
+def metric(family: Family, samples: Iterable[tuple[Sequence[str], float | None]]) -> Iterator[Metric]:
+    """Yield ``family`` with a value by its label values; what is None stays absent, for 0 would be a claim."""
+    found = _FAMILIES[family.kind](family.name, family.help, labels=family.labels)
+    for labels, value in samples:
+        if value is not None:
+            found.add_metric(list(labels), value)
+    if found.samples:
+        yield found

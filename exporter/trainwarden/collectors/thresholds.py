@@ -1,0 +1,39 @@
+"""Every threshold in force, as a series: the rules and dashboards compare with these and hold no number themselves."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from prometheus_client import Metric
+
+from trainwarden import names
+from trainwarden.collectors.base import Reading, metric
+from trainwarden.collectors.runs import Run
+from trainwarden.config import Config, machine_thresholds, run_thresholds
+
+Values = Mapping[tuple[str, str], float]
+"""By signal and level."""
+
+
+class ThresholdsReading(Reading, frozen=True, kw_only=True):
+    """Of the machine, and of each run by its name."""
+
+    machine: Values
+    runs: Mapping[str, Values]
+
+
+def read(config: Config, runs: Iterable[Run]) -> ThresholdsReading:
+    """Resolve the guide's numbers, the machine's overrides, and each run's profile, rhythm and overrides."""
+    return ThresholdsReading(machine=machine_thresholds(config), runs={run.name: _of(config, run) for run in runs})
+
+
+def _of(config: Config, run: Run) -> Values:
+    median = run.progress.median_step_seconds if run.progress else None
+    return run_thresholds(config, run.spec.profile, run.spec.thresholds, median)
+
+
+def families(reading: ThresholdsReading) -> Iterator[Metric]:
+    """One series a threshold."""
+    yield from metric(names.THRESHOLD, reading.machine.items())
+    of_runs = reading.runs.items()
+    yield from metric(
+        names.RUN_THRESHOLD, (((run, *key), value) for run, values in of_runs for key, value in values.items())
+    )

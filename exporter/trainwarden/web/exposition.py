@@ -1,0 +1,140 @@
+"""The exporter's HTTP edge: ``/metrics``, and a small page for whoever opens the address in a browser.
+
+Read-only. Carries neither rich nor requests: it runs beside the training for weeks.
+"""
+
+import gzip
+import html
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from trainwarden.collectors.machine import Machine
+from trainwarden.config import Config, split_address
+from trainwarden.errors import TrainwardenError
+from trainwarden.runs.folder import runs_root
+
+log = logging.getLogger(__name__)
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>trainwarden exporter</title></head>
+<body><h1>trainwarden exporter</h1>
+<p>This machine's and its training runs' readings, for Prometheus: <a href="metrics">metrics</a></p>
+<p>Runs are read from <code>{runs}</code>. To see them: <code>trainwarden up</code></p>
+</body></html>
+"""
+
+
+class ListenError(TrainwardenError):
+    """The address cannot be listened on."""
+
+
+def serve(config: Config, listen: str | None = None) -> None:
+    """Answer on ``listen`` (``host:port``, by default as configured) until SIGTERM or SIGINT.
+
+    Raises ``ListenError`` where the address cannot be had.
+    """
+    logging.basicConfig(level=logging.INFO, format="trainwarden exporter: %(message)s")
+    ended = threading.Event()
+    with make_server(config, listen or config.exporter.listen) as server:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: ended.set())
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        print(f"trainwarden exporter: listening on {_url(server)}", file=sys.stderr, flush=True)
+        ended.wait()
+        server.shutdown()
+
+
+def make_server(config: Config, listen: str) -> ThreadingTCPServer:
+    """A server that is bound and does not answer yet. Port 0 takes any that is free. Raises ``ListenError``."""
+    registry = CollectorRegistry()
+    registry.register(Machine(config, runs_root()))
+    ProcessCollector(registry=registry)
+    host, port = split_address(listen)
+    try:
+        return _Server((host, port), partial(_Handler, registry))
+    except OSError as error:
+        raise ListenError(
+            f"cannot listen on {listen}: {error.strerror or error}; end what uses port {port}, or choose another"
+            " with --web.listen-address HOST:PORT or exporter.listen in trainwarden.yml"
+        ) from error
+
+
+def _url(server: ThreadingTCPServer) -> str:
+    host, port = server.socket.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics"
+
+
+class _Server(ThreadingTCPServer):
+    """HTTPServer would look its own name up in DNS first, and wait for that where there is none."""
+
+    allow_reuse_address = True
+    daemon_threads = True  # a scrape in flight does not keep the process from ending
+
+    def __init__(self, address: tuple[str, int], handler: Callable[..., BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  (socketserver's)
+        """A client that goes away is no error of ours."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            log.exception("a request from %s could not be answered", client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    server_version = "trainwarden"
+    sys_version = ""
+    timeout = 30  # a client that sends nothing does not hold its thread for ever
+
+    def __init__(self, registry: CollectorRegistry, *arguments: object) -> None:
+        self._registry = registry
+        super().__init__(*arguments)  # type: ignore[arg-type]  # what socketserver hands over
+
+    def do_GET(self) -> None:
+        """Answer one of the four pages."""
+        pages: dict[str, Callable[[], None]] = {
+            "/": self._landing,
+            "/metrics": self._metrics,
+            "/-/healthy": partial(self._send, b"trainwarden exporter is healthy.\n"),
+            "/-/ready": partial(self._send, b"trainwarden exporter is ready.\n"),
+        }
+        page = pages.get(self.path.partition("?")[0])
+        if page is None:
+            self._send(b"There is nothing here; the readings are at /metrics.\n", status=HTTPStatus.NOT_FOUND)
+        else:
+            page()
+
+    def _metrics(self) -> None:
+        encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+        self._send(encode(self._registry), content_type)
+
+    def _landing(self) -> None:
+        page = _PAGE.format(runs=html.escape(str(runs_root())))
+        self._send(page.encode(), "text/html; charset=utf-8")
+
+    def _send(
+        self, body: bytes, content_type: str = "text/plain; charset=utf-8", status: HTTPStatus = HTTPStatus.OK
+    ) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        if "gzip" in self.headers.get("Accept-Encoding", ""):
+            self.send_header("Content-Encoding", "gzip")
+            body = gzip.compress(body, compresslevel=5)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: one line for each scrape would bury what matters."""
