@@ -144,18 +144,18 @@ _port = click.IntRange(1, 65535)
 @click.pass_context
 def up(ctx: click.Context, detach: bool, demo: bool | None, as_json: bool, **ports: int | None) -> None:
     """Bring up exporter, receiver, Prometheus and Alertmanager on this machine, without Docker."""
-    from trainwarden import stack
+    from trainwarden.stack import lifecycle
 
     given = {name.removesuffix("_port"): port for name, port in ports.items() if port is not None}
-    stack.up(_load(ctx), ctx.obj, detach=detach, demo=demo, ports=given, as_json=as_json)
+    lifecycle.up(_load(ctx), detach=detach, with_demo=demo, ports=given, as_json=as_json)
 
 
 @main.command()
 def down() -> None:
     """Stop what `trainwarden up` started. Your own runs go on."""
-    from trainwarden import stack
+    from trainwarden.stack import lifecycle
 
-    stack.down()
+    lifecycle.down()
 
 
 @main.command()
@@ -169,10 +169,10 @@ def down() -> None:
 @click.pass_context
 def render(ctx: click.Context, target: str, token_file: str, **addresses: str) -> None:
     """Write the Prometheus and Alertmanager configuration in force into the folder TARGET."""
-    from trainwarden import stack
+    from trainwarden.stack.render import render as write
 
     named = {name.removesuffix("_address"): address for name, address in addresses.items()}
-    stack.render(_load(ctx), Path(target), addresses=named, token_file=token_file)
+    write(_load(ctx), Path(target), addresses=named, token_file=token_file)
 
 
 @main.command("config")
