@@ -1,0 +1,104 @@
+"""Start a keeper that lives on when whoever started it is gone; and tell whether a run has one."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from trainwarden.errors import RunFolderError
+from trainwarden.names import GENERATION_ENVIRONMENT, RUN_ENVIRONMENT, RUN_ID_ENVIRONMENT
+from trainwarden.runs.folder import RunFolder
+
+KEEPER_LOCK = "keeper.lock"
+"""Held by the keeper for as long as it lives; who starts one takes the lock first and hands it on, without a gap."""
+SUPERVISOR_LOCK = "supervisor.lock"
+"""Held by the one supervisor that writes ``state.json``; a successor waits for it."""
+
+T = TypeVar("T")
+
+
+@contextmanager
+def lock(path: Path, *, wait: bool = False) -> Iterator[int]:
+    """Hold the lock file, and let go of it at the end. Raises ``BlockingIOError`` where it is held and not waited for.
+
+    A child that inherits the handle goes on holding the lock.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process holds the lock file."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def is_attended(folder: RunFolder) -> bool:
+    """Whether a keeper or a supervisor of this run lives."""
+    return is_held(folder.path / KEEPER_LOCK) or is_held(folder.path / SUPERVISOR_LOCK)
+
+
+def start_keeper(folder: RunFolder, first_order: bytes, held: int, environment: Mapping[str, str]) -> None:
+    """Start the run's keeper, detached; ``held`` is the handle of its lock, which it inherits.
+
+    The keeper carries the launch environment, and an empty run id: it belongs to no run, not even to one in
+    which `trainwarden run` was called. Its working directory is the run folder, so that no file of the user's
+    there can be taken for a Python module.
+    """
+    own = {RUN_ENVIRONMENT, GENERATION_ENVIRONMENT}
+    inherited = {key: value for key, value in environment.items() if key not in own}
+    command = [sys.executable, "-m", "trainwarden.supervise.keeper", str(folder.path), str(held)]
+    with (folder.path / "keeper.log").open("ab") as log:
+        os.fchmod(log.fileno(), 0o600)
+        subprocess.run(
+            command,
+            input=first_order,
+            stdout=log,
+            stderr=log,
+            cwd=folder.path,
+            env={**inherited, RUN_ID_ENVIRONMENT: ""},
+            pass_fds=[held],
+            start_new_session=True,
+            check=True,
+        )
+
+
+def until(folder: RunFolder, look: Callable[[], T | None], seconds: float) -> T:
+    """Wait for what a keeper is to bring about. Raises ``RunFolderError`` where it is gone or too slow."""
+    deadline = time.monotonic() + seconds
+    while True:
+        gone = not is_held(folder.path / KEEPER_LOCK)  # asked first: what it did just before its end counts
+        found = look()
+        if found is not None:
+            return found
+        if gone or time.monotonic() > deadline:
+            what = "ended at once" if gone else f"did nothing for {seconds:g} s"
+            raise RunFolderError(f"run '{folder.name}': its keeper {what}{_last_complaint(folder)}")
+        time.sleep(0.05)
+
+
+def _last_complaint(folder: RunFolder) -> str:
+    path = folder.path / "keeper.log"
+    try:
+        lines = path.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    return f": {lines[-1]} ({path})" if lines else f"; see {path}"
