@@ -132,7 +132,11 @@ def _initialise(fallback: Path) -> None:
 
 
 def _driver_error(error: Exception) -> DriverError:
-    return DriverError(f"the NVIDIA driver does not answer: {error} (does nvidia-smi? if not: restart the machine)")
+    said = str(error).rstrip(".")
+    return DriverError(
+        f"the NVIDIA driver does not answer: {said}; where nvidia-smi says the same, restart the machine"
+        " (under WSL2: wsl --shutdown)"
+    )
 
 
 def _try_gpu(index: int) -> "Gpu | pynvml.NVMLError":
@@ -146,7 +150,7 @@ def _faults(failed: dict[int, Any]) -> Iterator[str]:
     """A lost card is a reading; any other answer is a fault."""
     for index, error in failed.items():
         if error.value != pynvml.NVML_ERROR_GPU_IS_LOST:
-            yield f"GPU {index} does not answer: {error}"
+            yield f"GPU {index} does not answer: {error}; see what nvidia-smi says"
 
 
 def _read_gpu(index: int) -> Gpu:

@@ -65,8 +65,8 @@ def make_server(config: Config, listen: str) -> ThreadingTCPServer:
         return _Server((host, port), partial(_Handler, registry))
     except OSError as error:
         raise ListenError(
-            f"cannot listen on {listen}: {error.strerror or error}; end what uses port {port}, or choose another"
-            " with --web.listen-address HOST:PORT or exporter.listen in trainwarden.yml"
+            f"cannot listen on {listen}: {error.strerror or error}; end what uses port {port}, or choose another "
+            "address with --web.listen-address HOST:PORT (or exporter.listen in trainwarden.yml)"
         ) from error
 
 
@@ -94,8 +94,6 @@ class _Server(ThreadingTCPServer):
 class _Handler(BaseHTTPRequestHandler):
     """One request."""
 
-    server_version = "trainwarden"
-    sys_version = ""
     timeout = 30  # a client that sends nothing does not hold its thread for ever
 
     def __init__(self, registry: CollectorRegistry, *arguments: object) -> None:
@@ -135,6 +133,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def version_string(self) -> str:
+        """What the Server header says; the default names Python's version, which concerns nobody."""
+        return "trainwarden"
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: one line for each scrape would bury what matters."""

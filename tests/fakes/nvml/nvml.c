@@ -36,7 +36,7 @@ typedef struct {
 typedef struct {
     int mode;
     char uuid[TEXT], name[TEXT];
-    long long utilization, memory_used, memory_total, temperature, power;
+    long long utilization, memory_used, memory_reserved, memory_total, temperature, power;
     int processes_known;
     unsigned processes;
     Process process[MAX_PROCESSES];
@@ -85,6 +85,7 @@ static void read_gpu_fact(Gpu *gpu, const char *key, const char *value) {
     else if (!strcmp(key, "name")) snprintf(gpu->name, TEXT, "%s", value);
     else if (!strcmp(key, "utilization")) gpu->utilization = atoll(value);
     else if (!strcmp(key, "memory_used")) gpu->memory_used = atoll(value);
+    else if (!strcmp(key, "memory_reserved")) gpu->memory_reserved = atoll(value);
     else if (!strcmp(key, "memory_total")) gpu->memory_total = atoll(value);
     else if (!strcmp(key, "temperature")) gpu->temperature = atoll(value);
     else if (!strcmp(key, "power")) gpu->power = atoll(value);
@@ -184,6 +185,11 @@ typedef struct {
 
 typedef struct {
     unsigned version;
+    unsigned long long total, reserved, free, used;
+} Memory2;
+
+typedef struct {
+    unsigned version;
     int sensor, celsius;
 } Temperature;
 
@@ -258,7 +264,7 @@ int nvmlDeviceGetUtilizationRates(void *handle, Utilization *rates) {
     return give_number(handle, utilization_of, &rates->gpu);
 }
 
-int nvmlDeviceGetMemoryInfo(void *handle, Memory *memory) {
+int nvmlDeviceGetMemoryInfo_v2(void *handle, Memory2 *memory) {
     Machine machine;
     Gpu *gpu;
     int answer = look_at(handle, &machine, &gpu);
@@ -266,7 +272,19 @@ int nvmlDeviceGetMemoryInfo(void *handle, Memory *memory) {
     if (gpu->memory_total == NONE || gpu->memory_used == NONE) return NOT_SUPPORTED;
     memory->total = gpu->memory_total;
     memory->used = gpu->memory_used;
-    memory->free = memory->total - memory->used;
+    memory->reserved = gpu->memory_reserved;
+    memory->free = memory->total - memory->used - memory->reserved;
+    return SUCCESS;
+}
+
+/* The older call counts what the driver keeps for itself as used. */
+int nvmlDeviceGetMemoryInfo(void *handle, Memory *memory) {
+    Memory2 whole;
+    int answer = nvmlDeviceGetMemoryInfo_v2(handle, &whole);
+    if (answer != SUCCESS) return answer;
+    memory->total = whole.total;
+    memory->free = whole.free;
+    memory->used = whole.used + whole.reserved;
     return SUCCESS;
 }
 
