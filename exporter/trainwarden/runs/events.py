@@ -1,0 +1,101 @@
+"""A line of a training's output → what it says: kohya's words as sd-scripts 48d368fa prints them, and some others'."""
+
+import re
+from typing import NamedTuple
+
+from trainwarden.runs.bars import Bar, read_bar, read_loss
+from trainwarden.runs.faults import Fault, read_fault
+
+_HEAD = 1024
+"""Characters of a line in which a trainer's words are looked for."""
+
+
+class Header(NamedTuple):
+    """One line of what kohya says before it trains; the other fields are None."""
+
+    total_steps: int | None = None
+    """Optimisation steps of the whole run, a resumed one too."""
+    epochs: int | None = None
+    batches_per_epoch: int | None = None
+    accumulation: int | None = None
+
+
+class EpochStarted(NamedTuple):
+    """``epoch 3/6``."""
+
+    number: int
+    of: int
+
+
+class Loss(NamedTuple):
+    """A loss in a line of its own, without a step."""
+
+    value: float
+
+
+class Saving(NamedTuple):
+    """A checkpoint begins to be written; one save prints several such lines."""
+
+
+class Caching(NamedTuple):
+    """Latents or text encoder outputs are computed before the training."""
+
+
+class Evaluating(NamedTuple):
+    """Sample images are drawn between steps."""
+
+
+class KohyaSpeaks(NamedTuple):
+    """A line that only kohya's scripts print: their bar is called ``steps``, and no other bar counts."""
+
+
+Event = Bar | Header | EpochStarted | Loss | Saving | Caching | Evaluating | KohyaSpeaks | Fault
+
+_HEADER_FIELDS = {
+    "total optimization steps": "total_steps",
+    "num epochs": "epochs",
+    "num batches per epoch": "batches_per_epoch",
+    "gradient accumulation steps": "accumulation",
+}
+# `  num epochs / epoch数: 6`, `  gradient accumulation steps / 勾配を合計するステップ数 = 2`
+_HEADER = re.compile(rf"\s*(?P<words>{'|'.join(_HEADER_FIELDS)}) / .{{0,200}}[:=] (?P<value>\d{{1,12}})\s*")
+_EPOCH = re.compile(r"\s*epoch (\d{1,6})/(\d{1,6})\s*")
+_SAVING = re.compile(
+    r"\bsaving (?:checkpoint: |state at (?:epoch|step) |last state)|\bSaving (?:current state|model checkpoint) to "
+)
+_CACHING = re.compile(r"\bcaching (?:latents|text encoder)|\bchecking cache validity", re.IGNORECASE)
+_EVALUATING = re.compile(r"\bgenerating sample images\b")
+# With rich, each logged line ends in the name of the source file; with --console_log_simple it does not.
+_KOHYA = re.compile(
+    r"\b(?:train_util|train_network|config_util)\.py:\d|\bUsing DreamBooth method\b"
+    r"|^(?:prepare images|loading image sizes)\."
+)
+
+_WORDS: tuple[tuple[re.Pattern[str], Event], ...] = (
+    (_KOHYA, KohyaSpeaks()),
+    (_SAVING, Saving()),
+    (_CACHING, Caching()),
+    (_EVALUATING, Evaluating()),
+)
+
+
+def read_line(line: str) -> list[Event]:
+    """Everything that one line says, in its order; nothing for most lines."""
+    bar, rest = read_bar(line)
+    events: list[Event] = [bar] if bar else []
+    if rest and not rest.isspace():
+        events += _read_words(rest)
+    return events
+
+
+def _read_words(text: str) -> list[Event]:
+    head = text[:_HEAD]
+    if header := _HEADER.fullmatch(head):
+        return [Header(**{_HEADER_FIELDS[header["words"]]: int(header["value"])})]
+    if epoch := _EPOCH.fullmatch(head):
+        return [EpochStarted(int(epoch[1]), int(epoch[2]))]
+    if (loss := read_loss(head)) is not None:
+        return [Loss(loss)]
+    events = [event for pattern, event in _WORDS if pattern.search(head)]
+    fault = read_fault(text)
+    return [*events, fault] if fault else events
