@@ -1,0 +1,58 @@
+# make run      the whole thing on this machine: environment, then `trainwarden up` (ARGS="--detach", say)
+# make test     lint, types, floors, and all tests but the heavy ones
+# make help     the rest
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+SHELL_SCRIPTS := $(wildcard scripts/*) .ci/run
+JOBS ?= 2
+ARGS ?=
+
+.PHONY: run test test-heavy lint golden dashboards compose-env clean help
+
+run: $(VENV)/.run ## Bring everything up on this machine; Ctrl-C ends it
+	@$(BIN)/trainwarden up $(ARGS)
+
+test: lint ## Lint, types, floors, and all tests but the heavy ones
+	$(BIN)/pytest -m "not heavy" -n $(JOBS)
+
+# pytest says 5 where no test was selected.
+test-heavy: $(VENV)/.dev ## The tests that take minutes, or need more than this machine always has
+	@$(BIN)/pytest -m heavy || { code=$$?; [ $$code -eq 5 ] && echo "There is no heavy test yet."; }
+
+lint: $(VENV)/.dev ## Style, types, and the floors that imports keep to
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	for script in $(SHELL_SCRIPTS); do sh -n $$script || exit 1; done
+	if command -v shellcheck >/dev/null; then shellcheck $(SHELL_SCRIPTS); fi
+
+golden: $(VENV)/.dev ## Rewrite the golden files from what is produced now
+	$(BIN)/python -m tests.golden
+
+dashboards: $(VENV)/.dev ## Generate the dashboards anew
+	$(BIN)/python -m grafana.build
+
+compose-env: ## Write .env and make the folders for `docker compose up`
+	@scripts/compose-env
+
+clean: ## Remove what was built; not the environment, not what `up` keeps in your home
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find exporter tests grafana -name __pycache__ -prune -exec rm -rf {} +
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | column -t -s "$$(printf '\t')"
+
+# A changed pyproject.toml installs anew; --editable, so that changed code needs nothing.
+$(VENV)/.run $(VENV)/.dev: $(VENV)/bin/pip pyproject.toml
+	@echo "Installing what pyproject.toml asks for into $(VENV)"
+	@$(PIP) install --editable ".[$(if $(filter %.dev,$@),dev,demo)]"
+	@touch $@
+
+$(VENV)/bin/pip:
+	@echo "Making the Python environment $(VENV)"
+	@PYTHON="$(PYTHON)" scripts/bootstrap $(VENV)
+	@touch $@
