@@ -1,0 +1,101 @@
+"""The names under which kohya writes.
+
+``NAME-000002.safetensors`` and ``NAME-000002-state/`` after epoch 2, ``NAME-step00000030…`` between epochs, and at the
+end ``NAME-state/`` and then ``NAME.safetensors``.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from trainwarden.checkpoints.base import Found
+from trainwarden.errors import CheckpointError
+
+WEIGHTS = (".safetensors", ".ckpt", ".pt")
+"""What ``--save_model_as`` allows."""
+_STATE = "-state"
+
+
+class Names(NamedTuple):
+    """What the three kinds of names begin with."""
+
+    epoch: str
+    step: str
+    final: str
+
+
+def names(output_name: str | None) -> Names:
+    """kohya's own names where ``--output_name`` is not given."""
+    return Names(output_name, output_name, output_name) if output_name else Names("epoch", "at", "last")
+
+
+def find(folder: Path, output_name: str | None) -> list[Found]:
+    """The run's checkpoints, newest training position first; raises ``CheckpointError``.
+
+    States between epochs stand behind those of epochs: their numbers begin again at every resume, so they say nothing
+    about the position beside an epoch's.
+    """
+    patterns = _patterns(names(output_name))
+    found = [f for entry in _entries(folder) if (f := _match(entry, patterns)) is not None]
+    return sorted(found, key=_position, reverse=True)
+
+
+def final_weights(state: Path, output_name: str | None) -> list[Path]:
+    """The files that would say that the training which wrote ``state`` has ended."""
+    return [state.parent / f"{names(output_name).final}{suffix}" for suffix in WEIGHTS]
+
+
+def epoch_of(state: Path) -> int | None:
+    """The epoch in the name of an epoch's state folder."""
+    match = re.fullmatch(rf".+-(\d{{6,}}){_STATE}", state.name)
+    return int(match[1]) if match else None
+
+
+def _patterns(prefix: Names) -> list[re.Pattern[str]]:
+    ending = "(?P<ending>" + "|".join(re.escape(end) for end in (_STATE, *WEIGHTS)) + ")"
+    return [
+        re.compile(re.escape(prefix.epoch) + r"-(?P<epoch>\d{6,})" + ending),
+        re.compile(re.escape(prefix.step) + r"-step(?P<step>\d{8,})" + ending),
+        re.compile(re.escape(prefix.final) + ending),
+    ]
+
+
+def _match(entry: os.DirEntry[str], patterns: list[re.Pattern[str]]) -> Found | None:
+    match = next(filter(None, (pattern.fullmatch(entry.name) for pattern in patterns)), None)
+    if match is None:
+        return None
+    is_state = match["ending"] == _STATE
+    if not (entry.is_dir() if is_state else entry.is_file()):
+        return None
+    numbers = match.groupdict()
+    epoch, step = (int(numbers[kind]) if numbers.get(kind) else None for kind in ("epoch", "step"))
+    return Found(
+        path=Path(entry.path),
+        epoch=epoch,
+        step=step,
+        final=epoch is None and step is None,
+        resumable=is_state and epoch is not None,
+    )
+
+
+def _position(found: Found) -> tuple[bool, int, int, bool]:
+    """Of one epoch the state is written after the weights; at the end it is the other way round."""
+    is_state = found.path.name.endswith(_STATE)
+    return found.final, found.epoch or 0, found.step or 0, is_state != found.final
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{folder}: there is no such checkpoint folder (kohya makes it at its first save); "
+            "if it is not the trainer's --output_dir, name the right one with --checkpoints"
+        ) from error
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder}: the checkpoint folder cannot be listed: {error.strerror}; give it to the user who runs this"
+        ) from error

@@ -1,0 +1,42 @@
+"""The recipe for a trainer that nobody here knows: it is watched like any other, and never restarted."""
+
+from pathlib import Path
+
+from trainwarden.checkpoints.base import Found, Settings
+from trainwarden.errors import RefusedError
+from trainwarden.model import Checkpoint, Resume
+
+PROBLEM = (
+    "no recipe knows how this trainer is resumed, so a restart would start from zero; write the trainer's own command "
+    "after '--' (not a script that wraps it), or name its recipe with --recipe"
+)
+
+
+class NoRecipe:
+    """Implements ``checkpoints.base.Recipe`` by refusing."""
+
+    name = "none"
+
+    def recognises(self, command: list[str]) -> bool:  # noqa: ARG002
+        """Every command: this recipe is asked last."""
+        return True
+
+    def settings(self, command: list[str], cwd: Path) -> Settings:  # noqa: ARG002
+        """Nothing is known but that the run cannot be resumed."""
+        return Settings(folder=None, output_name=None, problem=PROBLEM)
+
+    def find(self, folder: Path, output_name: str | None) -> list[Found]:  # noqa: ARG002
+        """Nothing."""
+        return []
+
+    def verify(self, found: Found) -> str:
+        """Nothing that this recipe could vouch for."""
+        return f"{found.path}: {PROBLEM}"
+
+    def resume_command(self, command: list[str], cwd: Path, checkpoint: Checkpoint) -> list[str]:  # noqa: ARG002
+        """Raises ``RefusedError``, always."""
+        raise RefusedError(PROBLEM)
+
+    def resumed_from(self, command: list[str]) -> Resume | None:  # noqa: ARG002
+        """Unknown."""
+        return None
