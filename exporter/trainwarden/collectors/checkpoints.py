@@ -82,7 +82,7 @@ def families(reading: CheckpointsReading) -> Iterator[Metric]:
     """Every family of checkpoints; of a folder that could not be listed only that it could not."""
     runs = reading.runs
     yield from metric(names.CHECKPOINT_FOLDER_UP, (((run.run,), run.folder_up) for run in runs))
-    listed = [((run.run,), run.checkpoints) for run in runs if run.folder_up]
+    listed = [((run.run,), _counted(run.checkpoints)) for run in runs if run.folder_up]
     yield from metric(names.CHECKPOINTS, ((run, len(found)) for run, found in listed))
     yield from metric(names.CHECKPOINTS_VALID, ((run, len(_valid(found))) for run, found in listed))
     for family, field in _OF_NEWEST:
@@ -91,6 +91,16 @@ def families(reading: CheckpointsReading) -> Iterator[Metric]:
     yield from metric(names.CHECKPOINT_LAST_VALID_TIME, ((run, c.modified_at) for run, c in valid if c))
     settled = ((run, _newest(_settled(found))) for run, found in listed)
     yield from metric(names.CHECKPOINT_LAST_VALID, ((run, c.verdict == Verdict.VALID) for run, c in settled if c))
+
+
+def _counted(found: Iterable[Checkpoint]) -> list[Checkpoint]:
+    """What a restart could go on from, and what the end left; weights alone count only where there is no more.
+
+    Else whole weights would hide that the state saved with them is damaged.
+    """
+    every = list(found)
+    useful = [checkpoint for checkpoint in every if checkpoint.resumable or checkpoint.final]
+    return useful if any(checkpoint.resumable for checkpoint in every) else every
 
 
 def _newest(found: Iterable[Checkpoint]) -> Checkpoint | None:

@@ -1,0 +1,194 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.collectors.samples import BOOT, NOW, progress, spec, state, values, write
+from trainwarden.collectors import runs
+from trainwarden.collectors.runs import Run
+from trainwarden.model import (
+    STEP_BUCKETS,
+    Ended,
+    ErrorKind,
+    Identity,
+    Member,
+    Outcome,
+    Phase,
+    StepDurations,
+)
+
+A, B = "GPU-aaaa-1111", "GPU-bbbb-2222"
+
+
+def read(root: Path, gpus: dict[str, int] | None = None, now: float = NOW, boot: str = BOOT) -> runs.RunsReading:
+    return runs.read(root, now, boot, gpus or {})
+
+
+def read_one(root: Path, *parts: Any, **reading: Any) -> Run:
+    write(root, *parts)
+    return read(root, **reading).runs[0]
+
+
+def test_no_runs_folder_is_an_empty_reading(tmp_path: Path) -> None:
+    assert read(tmp_path / "none") == runs.RunsReading()
+
+
+def test_a_folder_without_run_json_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "stray").mkdir()
+    assert read(tmp_path) == runs.RunsReading()
+
+
+@pytest.mark.parametrize(
+    ("parts", "phase", "since", "up"),
+    [
+        pytest.param([], Phase.STARTING, NOW, False, id="before the first beat: starting"),
+        pytest.param([state()], Phase.STARTING, NOW - 60, True, id="before any output: starting"),
+        pytest.param([state(), progress()], Phase.TRAINING, NOW - 30, True, id="live: as the progress says"),
+        pytest.param([state(training=None)], Phase.STARTING, NOW - 60, False, id="not launched yet: not up"),
+        pytest.param(
+            [state(generation=2), progress(generation=1)],
+            Phase.STARTING,
+            NOW - 60,
+            True,
+            id="progress of the generation before: starting",
+        ),
+        pytest.param(
+            [state(run_id="earlier"), progress()], Phase.STARTING, NOW, False, id="state of an earlier use of the name"
+        ),
+        *(
+            pytest.param([state(ended=Ended(outcome, NOW - 5)), progress()], phase, NOW - 5, False, id=outcome.value)
+            for outcome, phase in (
+                (Outcome.FINISHED, Phase.FINISHED),
+                (Outcome.CRASHED, Phase.FAILED),
+                (Outcome.STOPPED_BY_USER, Phase.STOPPED),
+                (Outcome.STOPPED_FOR_RESTART, Phase.STOPPED),
+            )
+        ),
+        pytest.param(
+            [state(training=Identity("another boot", 1, 1, 1)), progress()],
+            Phase.FAILED,
+            NOW,
+            False,
+            id="the machine went down under it: failed at the last beat",
+        ),
+    ],
+)
+def test_one_phase_comes_of_state_and_progress(
+    tmp_path: Path, parts: list[Any], phase: Phase, since: float, up: bool
+) -> None:
+    run = read_one(tmp_path, spec(), *parts)
+    assert (run.phase, run.phase_since, run.up) == (phase, since, up)
+    found = values(runs.families(read(tmp_path)))
+    assert {key for key, value in found["trainwarden_run_phase"].items() if value} == {f"{phase.value},luca"}
+    assert len(found["trainwarden_run_phase"]) == len(Phase)
+
+
+def test_the_heartbeat_is_preferred_and_errors_come_of_every_writer(tmp_path: Path) -> None:
+    run = read_one(
+        tmp_path,
+        spec(),
+        state(),
+        progress(step=10, errors={"nccl": 2}),
+        progress(writer="heartbeat", step=12, errors={"nan_loss": 1, "nccl": 1}),
+        progress(writer="heartbeat", rank=1, step=99),
+    )
+    assert run.progress is not None
+    assert run.progress.step == 12
+    assert run.errors == {kind.value: {"nccl": 2, "nan_loss": 1}.get(kind.value, 0) for kind in ErrorKind}
+
+
+@pytest.mark.parametrize(
+    ("declared", "visible", "expected"),
+    [
+        pytest.param([1], ["0"], {(1, B)}, id="declared before visible"),
+        pytest.param(None, ["1"], {(1, B)}, id="visible by index"),
+        pytest.param(None, [B, "0"], {(0, A), (1, B)}, id="visible by UUID and index"),
+        pytest.param(None, ["GPU-bbbb"], {(1, B)}, id="visible by the beginning of a UUID"),
+        pytest.param(None, [], set(), id="none is visible"),
+        pytest.param(None, None, set(), id="nothing is said, two cards: unknown"),
+        pytest.param([7], None, set(), id="a declared card that is not there"),
+    ],
+)
+def test_the_gpus_of_a_run(
+    tmp_path: Path, declared: list[int] | None, visible: list[str] | None, expected: set[tuple[int, str]]
+) -> None:
+    run = read_one(tmp_path, spec(gpus=declared), state(gpus=visible), gpus={A: 0, B: 1})
+    assert set(run.gpus) == expected
+
+
+def test_a_run_that_says_nothing_uses_the_machines_only_gpu(tmp_path: Path) -> None:
+    run = read_one(tmp_path, spec(), state(), gpus={A: 0})
+    assert run.gpus == ((0, A),)
+
+
+@pytest.mark.parametrize("broken", ["run.json", "state.json", "progress/output-0.json"])
+def test_a_broken_file_is_a_fault_that_names_it_and_leaves_the_other_runs_alone(tmp_path: Path, broken: str) -> None:
+    folder = write(tmp_path, spec("broken"), state(), progress())
+    write(tmp_path, spec("whole"), state(), progress())
+    (folder.path / broken).write_text("{")
+    reading = read(tmp_path)
+    assert [run.name for run in reading.runs] == ["whole"]
+    assert len(reading.faults) == 1
+    assert reading.faults[0].startswith(f"{folder.path / broken}: ")
+
+
+def test_a_histogram_of_another_version_is_a_fault(tmp_path: Path) -> None:
+    folder = write(tmp_path, spec(), state(), progress(durations=StepDurations([1, 2], 3.0)))
+    assert read(tmp_path).faults == (
+        f"{folder.path}/progress/output-0.json: durations.counts holds 2 counts where {len(STEP_BUCKETS) + 1} are"
+        " meant; its writer is of another version of trainwarden",
+    )
+
+
+def test_the_histogram_is_cumulative(tmp_path: Path) -> None:
+    counts = [0] * (len(STEP_BUCKETS) + 1)
+    counts[6], counts[-1] = 3, 1
+    write(tmp_path, spec(), state(), progress(durations=StepDurations(counts, 99.0)))
+    found = values(runs.families(read(tmp_path)))
+    buckets = found["trainwarden_run_step_duration_seconds_bucket"]
+    assert (buckets["2.0,luca"], buckets["2.5,luca"], buckets["60.0,luca"], buckets["+Inf,luca"]) == (0, 3, 3, 4)
+    assert found["trainwarden_run_step_duration_seconds_count"] == {"luca": 4}
+    assert found["trainwarden_run_step_duration_seconds_sum"] == {"luca": 99}
+
+
+@pytest.mark.parametrize(
+    ("ended", "code"),
+    [
+        pytest.param(Ended(Outcome.FINISHED, NOW, exit_code=0), {"luca": 0}, id="finished"),
+        pytest.param(Ended(Outcome.CRASHED, NOW, signal=9), {"luca": 137}, id="a signal, as a shell has it"),
+        pytest.param(Ended(Outcome.CRASHED, NOW), None, id="unknown: the keeper died"),
+        pytest.param(None, None, id="alive"),
+    ],
+)
+def test_the_exit_code(tmp_path: Path, ended: Ended | None, code: dict[str, float] | None) -> None:
+    write(tmp_path, spec(), state(ended=ended))
+    assert values(runs.families(read(tmp_path))).get("trainwarden_run_exit_code") == code
+
+
+def test_what_the_trainer_has_not_said_yet_is_absent(tmp_path: Path) -> None:
+    write(tmp_path, spec(), state(), progress(phase=Phase.CACHING))
+    found = values(runs.families(read(tmp_path)))
+    assert not {"trainwarden_run_step", "trainwarden_run_loss", "trainwarden_run_last_step_timestamp_seconds"} & set(
+        found
+    )
+    assert found["trainwarden_run_steps_total"] == {"luca": 0}
+
+
+def test_a_dead_member_that_is_not_reaped_yet_does_not_count(tmp_path: Path) -> None:
+    write(tmp_path, spec(), state(members=[Member(1, 1, "R"), Member(2, 1, "Z"), Member(3, 1, "D")]))
+    assert values(runs.families(read(tmp_path)))["trainwarden_run_members"] == {"luca": 2}
+
+
+def test_the_info_and_the_start_carry_the_generation(tmp_path: Path) -> None:
+    write(tmp_path, spec(profile="conservative"), state(generation=3))
+    found = values(runs.families(read(tmp_path)))
+    assert found["trainwarden_run_info"] == {"3,supervisor,conservative,kohya,luca": 1}
+    assert found["trainwarden_run_start_timestamp_seconds"] == {"3,luca": NOW - 60}
+
+
+def test_a_run_that_is_long_over_is_history_and_one_that_waits_for_a_restart_is_not(tmp_path: Path) -> None:
+    ended = Ended(Outcome.CRASHED, NOW)
+    write(tmp_path, spec("over"), state(open=False, ended=ended))
+    write(tmp_path, spec("waits"), state(open=True, ended=ended))
+    assert [run.name for run in read(tmp_path, now=NOW + 6 * 86400).runs] == ["over", "waits"]
+    assert [run.name for run in read(tmp_path, now=NOW + 8 * 86400).runs] == ["waits"]
