@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +19,8 @@ KEEPER_LOCK = "keeper.lock"
 SUPERVISOR_LOCK = "supervisor.lock"
 """Held by the one supervisor that writes ``state.json``; a successor waits for it."""
 
+_TRIES = 5
+
 T = TypeVar("T")
 
 
@@ -30,10 +32,19 @@ def lock(path: Path, *, wait: bool = False) -> Iterator[int]:
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        _take(handle, wait)
         yield handle
     finally:
         os.close(handle)
+
+
+def _take(handle: int, wait: bool) -> None:
+    """Who asks whether a lock is held holds it for an instant himself, so one refusal is not believed."""
+    for _ in range(0 if wait else _TRIES):
+        with suppress(BlockingIOError):
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(0.02)
+    return fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
 def is_held(path: Path) -> bool:
@@ -61,14 +72,14 @@ def start_keeper(folder: RunFolder, first_order: bytes, held: int, environment: 
 
     The keeper carries the launch environment, and an empty run id: it belongs to no run, not even to one in
     which `trainwarden run` was called. Its working directory is the run folder, so that no file of the user's
-    there can be taken for a Python module.
+    there can be taken for a Python module. Raises ``RunFolderError``.
     """
     own = {RUN_ENVIRONMENT, GENERATION_ENVIRONMENT}
     inherited = {key: value for key, value in environment.items() if key not in own}
     command = [sys.executable, "-m", "trainwarden.supervise.keeper", str(folder.path), str(held)]
     with (folder.path / "keeper.log").open("ab") as log:
         os.fchmod(log.fileno(), 0o600)
-        subprocess.run(
+        started = subprocess.run(
             command,
             input=first_order,
             stdout=log,
@@ -77,8 +88,10 @@ def start_keeper(folder: RunFolder, first_order: bytes, held: int, environment: 
             env={**inherited, RUN_ID_ENVIRONMENT: ""},
             pass_fds=[held],
             start_new_session=True,
-            check=True,
+            check=False,
         )
+    if started.returncode != 0:
+        raise RunFolderError(f"run '{folder.name}': its keeper could not be started{_last_complaint(folder)}")
 
 
 def until(folder: RunFolder, look: Callable[[], T | None], seconds: float) -> T:

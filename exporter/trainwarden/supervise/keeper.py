@@ -39,6 +39,7 @@ class Keeper:
         self._tags = {names.RUN_ENVIRONMENT: spec["name"], names.RUN_ID_ENVIRONMENT: spec["run_id"]}
         self._record: dict[str, Any] = {"keeper": system.identify(os.getpid()), "generation": 0, "exit": None}
         self._unwritten = False
+        self._size = terminal.DEFAULT_SIZE
         self._started: terminal.Started | None = None
         self._log: OutputLog | None = None
         self._open = True
@@ -83,7 +84,8 @@ class Keeper:
     def _obey(self, line: bytes) -> None:
         order = orders.parse(line)
         if order["order"] == "launch":
-            self._launch(order["generation"], order["argv"], tuple(order["size"]))
+            self._size = tuple(order["size"] or self._size)
+            self._launch(order["generation"], order["argv"])
         elif order["order"] == "close" and not self._lives():
             self._open = False
 
@@ -91,13 +93,13 @@ class Keeper:
     def _lives(self) -> bool:
         return self._started is not None and self._record["exit"] is None
 
-    def _launch(self, generation: int, argv: list[str], size: tuple[int, int]) -> None:
+    def _launch(self, generation: int, argv: list[str]) -> None:
         """Start one generation, written down before it does anything."""
         if generation <= self._record["generation"] or self._lives():
             return
         self._let_go()
         tags = {**self._tags, names.GENERATION_ENVIRONMENT: str(generation)}
-        started = terminal.start(argv, self._cwd, {**os.environ, "PWD": self._cwd, **tags}, size)
+        started = terminal.start(argv, self._cwd, {**os.environ, "PWD": self._cwd, **tags}, self._size)
         record = {
             "keeper": self._record["keeper"],
             "generation": generation,

@@ -6,13 +6,11 @@ The first order comes on the keeper's standard input, from who started it; the o
 import json
 from typing import Any
 
-from trainwarden.supervise.terminal import DEFAULT_SIZE
-
 Order = dict[str, Any]
 
 
-def launch(generation: int, argv: list[str], size: tuple[int, int] = DEFAULT_SIZE) -> bytes:
-    """Start ``argv`` as this generation, on a terminal of ``size`` columns and lines."""
+def launch(generation: int, argv: list[str], size: tuple[int, int] | None = None) -> bytes:
+    """Start ``argv`` as this generation, on a terminal of ``size`` columns and lines; None: as before."""
     return _line({"order": "launch", "generation": generation, "argv": argv, "size": size})
 
 

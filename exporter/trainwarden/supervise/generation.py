@@ -1,0 +1,117 @@
+"""One launch of the training, followed by what it prints."""
+
+import re
+from contextlib import suppress
+from typing import BinaryIO
+
+from trainwarden.checkpoints.base import Recipe
+from trainwarden.errors import RunFolderError
+from trainwarden.model import Progress, Resume
+from trainwarden.runs.faults import named_signal
+from trainwarden.runs.folder import RunFolder
+from trainwarden.runs.follow import Follower
+from trainwarden.supervise.kept import Kept
+
+_CHUNK = 256 * 1024
+_TAIL = 64 * 1024
+"""How much of the end of the output is read for a signal that a launcher names."""
+_ESCAPES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+
+
+class Generation:
+    """Follows ``output.<generation>.log`` into ``progress/output-0.json``.
+
+    ``resumed`` is from where this launch goes on; where nobody knows, the command is asked.
+    """
+
+    def __init__(self, folder: RunFolder, kept: Kept, recipe: Recipe, resumed: Resume | None = None) -> None:
+        self.number = kept.generation
+        self.started_at = kept.started_at
+        self.resumed = resumed or recipe.resumed_from(kept.argv)
+        self._folder = folder
+        self._path = folder.output_path(kept.generation)
+        self._follower = _follower(kept, self.resumed, _former_progress(folder))
+        self._offset = self._follower.progress().position
+        self._file: BinaryIO | None = None
+        self._unwritten = True
+
+    def follow(self, now: float) -> None:
+        """Read what was printed since the last time; write the progress where there was any."""
+        while data := self._read():
+            self._follower.feed(data, now)
+            self._unwritten = True
+        if self._unwritten:
+            self._write()
+
+    def finish(self, now: float) -> None:
+        """Read the last of it: the process that printed has ended."""
+        self.follow(now)
+        self._follower.finish(now)
+        self._write()
+
+    def named_signal(self) -> int | None:
+        """The signal that a launcher names at the end of the output as the training's."""
+        return named_signal(self._tail().decode(errors="replace"))
+
+    def last_words(self) -> str:
+        """The last line that says what went wrong; where none does, the last line."""
+        said = self._follower.progress().last_error
+        if said:
+            return said
+        lines = _ESCAPES.sub(b"", self._tail()).replace(b"\r", b"\n").split(b"\n")
+        last = next((line for line in reversed(lines) if line.strip()), b"")
+        return last.decode(errors="replace").strip()[:500]
+
+    def close(self) -> None:
+        """Let go of the log."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _read(self) -> bytes:
+        if self._file is None:
+            try:
+                self._file = self._path.open("rb")
+            except OSError:
+                return b""
+        end = self._file.seek(0, 2)
+        if end < self._offset:  # somebody emptied the log: what comes next is new
+            self._offset = 0
+        self._file.seek(self._offset)
+        data = self._file.read(_CHUNK)
+        self._offset += len(data)
+        return data
+
+    def _write(self) -> None:
+        with suppress(OSError):  # a full disk: what was read is kept, and written once there is room
+            self._folder.write_progress(self._follower.progress())
+            self._unwritten = False
+
+    def _tail(self) -> bytes:
+        try:
+            with self._path.open("rb") as log:
+                log.seek(max(0, log.seek(0, 2) - _TAIL))
+                return log.read()
+        except OSError:
+            return b""
+
+
+def _former_progress(folder: RunFolder) -> Progress | None:
+    """What a former supervisor, or the generation before, left in ``progress/output-0.json``."""
+    try:
+        return next((p for p in folder.read_progress() if p.writer == "output"), None)
+    except RunFolderError:  # damaged: the log holds everything, and is read from its beginning
+        return None
+
+
+def _follower(kept: Kept, resumed: Resume | None, former: Progress | None) -> Follower:
+    epochs, step = (resumed.epoch, resumed.step) if resumed else (None, None)
+    if former is not None and former.generation == kept.generation:
+        return Follower.resume(former, resumed_epochs=epochs, base_step=step)
+    return Follower(
+        kept.generation,
+        kept.started_at,
+        resumed_epochs=epochs,
+        base_step=step,
+        carried_errors=former.errors if former else None,
+    )

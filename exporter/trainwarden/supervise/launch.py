@@ -1,0 +1,93 @@
+"""Launch a planned run: its folder, what the GPUs hold before it, and its keeper, detached."""
+
+import os
+import sys
+
+from msgspec import structs
+
+from trainwarden.collectors import gpu_snapshot
+from trainwarden.errors import ConfigurationError, RunFolderError
+from trainwarden.model import RunSpec, RunState
+from trainwarden.runs.folder import RunFolder
+from trainwarden.runs.members import Census, living
+from trainwarden.supervise import detach, orders
+from trainwarden.supervise.plan import Plan, live
+
+_GPU_SECONDS = 3.0
+"""For the driver's answer; a baseline that is not known is left out."""
+_LAUNCH_SECONDS = 30.0
+_STAYS = {"archive", detach.KEEPER_LOCK, detach.SUPERVISOR_LOCK}
+"""Not a former run's: what all uses of the name share."""
+
+
+def launch(planned: Plan) -> RunFolder:
+    """Start the run and return when it lives (or has ended already). Raises ``TrainwardenError``.
+
+    A former run of the same name is moved aside within the folder, into ``archive/<its run id>/``.
+    """
+    folder = RunFolder(planned.spec.name)
+    folder.create()
+    try:
+        with detach.lock(folder.path / detach.KEEPER_LOCK) as held:
+            refuse_if_survived(folder)
+            _archive(folder)
+            spec = structs.replace(planned.spec, gpu_baseline_bytes=_gpu_baseline())
+            folder.write_spec(spec)
+            first_order = orders.launch(1, spec.command, _terminal_size())
+            detach.start_keeper(folder, first_order, held, os.environ)
+    except BlockingIOError:
+        raise live(folder) from None
+    detach.until(folder, lambda: _first_state(folder, spec), _LAUNCH_SECONDS)
+    return folder
+
+
+def refuse_if_survived(folder: RunFolder) -> None:
+    """Raise ``ConfigurationError`` where a supervisor, or a process, of a former run of this name still lives."""
+    if detach.is_held(folder.path / detach.SUPERVISOR_LOCK):
+        raise live(folder)
+    former = _read_former(folder)
+    left = living(Census(former.run_id).scan()) if former else []
+    if left:
+        pids = ", ".join(str(process.pid) for process in left)
+        raise ConfigurationError(
+            f"run '{folder.name}': processes of the former run of this name still live (pid {pids}); end them first"
+        )
+
+
+def _read_former(folder: RunFolder) -> RunSpec | None:
+    try:
+        return folder.read_spec()
+    except RunFolderError:  # damaged: it is moved aside with the rest
+        return None
+
+
+def _archive(folder: RunFolder) -> None:
+    """Move a former run's files aside; nothing is deleted. ``run.json`` goes last: it names where the others go."""
+    former = _read_former(folder)
+    if former is None and not folder.spec_path.exists():
+        return
+    target = folder.path / "archive" / (former.run_id if former else f"damaged-{os.getpid()}")
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in sorted(folder.path.iterdir(), key=lambda path: path == folder.spec_path):
+        if path.name not in _STAYS:
+            path.replace(target / path.name)
+    folder.create()
+
+
+def _gpu_baseline() -> dict[str, int]:
+    found = gpu_snapshot.snapshot(_GPU_SECONDS) or []
+    return {gpu.uuid: gpu.memory_used_bytes for gpu in found if gpu.memory_used_bytes is not None}
+
+
+def _terminal_size() -> tuple[int, int] | None:
+    """The viewer's, so that bars and log lines wrap where they should."""
+    try:
+        columns, lines = os.get_terminal_size(sys.stdout.fileno())
+    except (OSError, ValueError):
+        return None
+    return (columns, lines) if columns and lines else None
+
+
+def _first_state(folder: RunFolder, spec: RunSpec) -> RunState | None:
+    state = folder.read_state()
+    return state if state is not None and state.run_id == spec.run_id else None

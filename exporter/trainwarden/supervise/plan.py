@@ -1,0 +1,142 @@
+"""From what the user asked for to a ``RunSpec``: everything that can be told before the launch is told here."""
+
+import os
+import shutil
+import time
+import uuid
+from pathlib import Path
+
+from msgspec import Struct
+
+from trainwarden import guide
+from trainwarden.checkpoints import RECIPES, recognise
+from trainwarden.checkpoints.base import Recipe
+from trainwarden.config import Config, RunConfig
+from trainwarden.errors import ConfigurationError
+from trainwarden.model import RunSpec
+from trainwarden.runs.folder import RunFolder
+from trainwarden.supervise import detach, resumable
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """What the command line says; None where it says nothing."""
+
+    cwd: str | None = None
+    checkpoints: str | None = None
+    output_name: str | None = None
+    recipe: str | None = None
+    profile: str | None = None
+    gpus: list[int] | None = None
+
+
+class Plan(Struct, frozen=True):
+    """What will be launched."""
+
+    spec: RunSpec
+    warnings: list[str]
+    """What the user should know now and not after a crash, a sentence each."""
+
+
+def plan(name: str, *, command: list[str], config: Config, options: Options) -> Plan:
+    """Plan the run. Arguments win over the ``runs:`` entry, and both over what the command itself says.
+
+    Raises ``ConfigurationError`` or ``RunFolderError`` for whatever could not be launched.
+    """
+    refuse_if_live(RunFolder(name))
+    entry = config.runs.get(name, RunConfig())
+    chosen = command or entry.command
+    if not chosen:
+        raise ConfigurationError(
+            f"run '{name}': no command; write it after '--', or as runs.{name}.command in trainwarden.yml"
+        )
+    cwd = _existing_folder(Path(options.cwd or entry.cwd or ".").expanduser().absolute())
+    _check_command(chosen[0], cwd)
+    recipe = _recipe(options.recipe or entry.recipe, chosen)
+    settings = recipe.settings(chosen, cwd)
+    given = options.checkpoints or entry.checkpoints
+    checkpoints = cwd / Path(given).expanduser() if given else settings.folder
+    spec = RunSpec(
+        name=name,
+        run_id=uuid.uuid4().hex,
+        command=chosen,
+        cwd=str(cwd),
+        recipe=recipe.name,
+        checkpoints=_readable_folder(checkpoints),
+        output_name=options.output_name or entry.output_name or settings.output_name,
+        profile=_profile(options.profile or entry.profile or "balanced"),
+        gpus=options.gpus if options.gpus is not None else entry.gpus,
+        nodes=entry.nodes,
+        thresholds=entry.thresholds,
+        limits=entry.limits,
+        budget=entry.budget,
+        created_at=time.time(),
+        declared=not command,
+    )
+    return Plan(spec, [*settings.warnings, *_absent(given, spec), *_not_resumable(spec)])
+
+
+def refuse_if_live(folder: RunFolder) -> None:
+    """Raise ``ConfigurationError`` where a run of this name is under way."""
+    if detach.is_attended(folder):
+        raise live(folder)
+
+
+def live(folder: RunFolder) -> ConfigurationError:
+    """What to say where a run of this name is under way."""
+    name = folder.name
+    return ConfigurationError(
+        f"run '{name}' is live; its output is in {folder.path}; stop it with `trainwarden stop {name}`, "
+        "or take another name"
+    )
+
+
+def _existing_folder(cwd: Path) -> Path:
+    if not cwd.is_dir():
+        raise ConfigurationError(f"working directory {cwd}: is not a folder")
+    return cwd
+
+
+def _check_command(program: str, cwd: Path) -> None:
+    """Look where the keeper's exec will look."""
+    if os.sep in program:
+        if not os.access(cwd / program, os.X_OK):
+            raise ConfigurationError(f"command not found: {cwd / program} is not there, or not executable")
+    elif shutil.which(program) is None:
+        raise ConfigurationError(
+            f"command not found: '{program}' is not on PATH; activate the training environment, or write its whole path"
+        )
+
+
+def _recipe(name: str | None, command: list[str]) -> Recipe:
+    if name is None:
+        return recognise(command)
+    if name not in RECIPES:
+        raise ConfigurationError(f"unknown recipe '{name}'; allowed here: {', '.join(sorted(RECIPES))}")
+    return RECIPES[name]
+
+
+def _profile(name: str) -> str:
+    if name not in guide.PROFILES:
+        raise ConfigurationError(f"unknown profile '{name}'; allowed here: {', '.join(sorted(guide.PROFILES))}")
+    return name
+
+
+def _readable_folder(folder: Path | None) -> str | None:
+    """A folder that is not there yet may still be made by the trainer; one that cannot be listed never helps."""
+    if folder is None:
+        return None
+    folder = Path(os.path.normpath(folder))
+    if folder.exists() and not (folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)):
+        raise ConfigurationError(f"checkpoint folder {folder}: cannot be read as a folder; mend it or name another")
+    return str(folder)
+
+
+def _absent(given: str | None, spec: RunSpec) -> list[str]:
+    if given is None or spec.checkpoints is None or Path(spec.checkpoints).exists():
+        return []
+    return [f"checkpoint folder {spec.checkpoints}: is not there yet; the trainer is expected to make it"]
+
+
+def _not_resumable(spec: RunSpec) -> list[str]:
+    said = resumable.problem(spec)
+    return [f"if this run dies it cannot be resumed: {said}"] if said else []

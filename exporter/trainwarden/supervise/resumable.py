@@ -1,0 +1,27 @@
+"""Whether a run could be resumed exactly, said at its launch and not after its crash."""
+
+from pathlib import Path
+
+from trainwarden.checkpoints import RECIPES
+from trainwarden.checkpoints.base import Recipe
+from trainwarden.errors import ConfigurationError
+from trainwarden.model import RunSpec
+
+
+def recipe_of(spec: RunSpec) -> Recipe:
+    """The recipe that ``run.json`` names. Raises ``ConfigurationError`` where this version does not know it."""
+    try:
+        return RECIPES[spec.recipe]
+    except KeyError:
+        known = ", ".join(sorted(RECIPES))
+        raise ConfigurationError(f"unknown recipe '{spec.recipe}'; allowed here: {known}") from None
+
+
+def problem(spec: RunSpec) -> str:
+    """Why the run could not be resumed: one sentence with the mend; empty where it can."""
+    if spec.nodes > 1:
+        return f"a run on {spec.nodes} nodes is only watched here: it is restarted by its scheduler (launcher slurm)"
+    said = recipe_of(spec).settings(spec.command, Path(spec.cwd)).problem
+    if said or spec.checkpoints is not None:
+        return said
+    return "no checkpoint folder is known: name the folder that the trainer writes to with --checkpoints"

@@ -1,0 +1,144 @@
+"""The supervisor: watches one run, writes ``state.json``, and answers the control socket.
+
+It may die at any time: the keeper starts another, which finds everything again in the run folder. If the keeper dies,
+the supervisor clears what is left, stays for a restart, begins a new keeper for it with the launch environment that
+it has inherited, and hands over to that keeper's supervisor.
+
+``python -m trainwarden.supervise.supervisor RUN_FOLDER FD``, started by the keeper; FD is the line to it.
+"""
+
+import os
+import selectors
+import socket
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from trainwarden import system
+from trainwarden.errors import RefusedError, RunFolderError
+from trainwarden.model import RunSpec
+from trainwarden.runs.control import Probe, Reply, Request, Start, Stop
+from trainwarden.runs.folder import RunFolder
+from trainwarden.supervise import kept, orders, starting
+from trainwarden.supervise.detach import KEEPER_LOCK, SUPERVISOR_LOCK, is_held, lock, start_keeper, until
+from trainwarden.supervise.kept import Kept
+from trainwarden.supervise.server import ControlServer
+from trainwarden.supervise.watch import Now, RunWatch
+
+FOLLOW_SECONDS = 0.2
+BEAT_SECONDS = 1.0
+LAUNCH_SECONDS = 15.0
+"""How long a keeper may take to launch a generation."""
+
+
+def moment() -> Now:
+    """Now, by both clocks."""
+    return Now(time.time(), system.monotonic())
+
+
+class Supervisor:
+    """The loop: follow, watch, beat, answer; until the run is over or handed over."""
+
+    def __init__(self, folder: RunFolder, spec: RunSpec, found: Kept, line: socket.socket) -> None:
+        self._folder = folder
+        self._spec = spec
+        self._line = line
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(line, selectors.EVENT_READ, self._keeper_died)
+        self._watch = RunWatch(folder, spec, found, moment())
+        self._server = ControlServer(folder, self._selector, self._carry_out, system.monotonic)
+        self._beat_due = 0.0
+        self._handed_over = False
+
+    def run(self) -> None:
+        """Watch until the run is closed, and then let the keeper go; or until another supervisor has taken over."""
+        while not self._handed_over and not self._watch.closed:
+            self._turn()
+        if not self._handed_over:
+            self._beat(moment())
+            with suppress(OSError):  # a keeper that is gone need not be told
+                self._line.sendall(orders.close())
+        self._server.finish()
+
+    def _turn(self) -> None:
+        now = moment()
+        ended_before = self._watch.ended
+        self._watch.look(now)
+        if now.monotonic >= self._beat_due or self._watch.ended is not ended_before:
+            self._beat(now)
+        self._server.expire(now.monotonic)
+        for ready, _ in self._selector.select(FOLLOW_SECONDS):
+            ready.data()
+
+    def _beat(self, now: Now) -> None:
+        self._beat_due = now.monotonic + BEAT_SECONDS
+        with suppress(OSError):  # a full disk: the next beat tries again, and an old one is seen by its age
+            self._folder.write_state(self._watch.state(now))
+
+    def _keeper_died(self) -> None:
+        """The line says nothing, ever: when it becomes readable, the keeper's end of it is closed."""
+        self._selector.unregister(self._line)
+        self._watch.keeper_lives = False
+
+    # --- the verbs ----------------------------------------------------------------------------------------
+    def _carry_out(self, request: Request) -> Reply:
+        now = moment()
+        self._watch.look(now)
+        if isinstance(request, Stop):
+            self._watch.stop(by=request.by, final=request.final, now=now)
+        elif isinstance(request, Start):
+            now = self._start(request)
+        elif isinstance(request, Probe):
+            self._probe(request, now)
+        self._beat(now)
+        return Reply(ok=True, state=self._watch.state(now))
+
+    def _probe(self, request: Probe, now: Now) -> None:
+        if request.by == "receiver":
+            self._watch.heard_receiver(now)
+        self._watch.scan(now)
+
+    def _start(self, request: Start) -> Now:
+        self._watch.scan(moment())
+        starting.check(request, self._watch.state(moment()))
+        argv, resume = starting.resume_command(self._spec, starting.choose(request, self._spec, time.time()))
+        launched = self._launch(request.generation, argv)
+        now = moment()
+        self._watch.launched(launched, resume, now)
+        self._watch.scan(now)
+        return now
+
+    def _launch(self, generation: int, argv: list[str]) -> Kept:
+        order = orders.launch(generation, argv)
+        try:
+            if self._watch.keeper_lives:
+                self._line.sendall(order)
+            else:
+                self._begin_keeper(order)
+            return until(self._folder, lambda: kept.read_generation(self._folder, generation), LAUNCH_SECONDS)
+        except (OSError, RunFolderError) as error:
+            raise RefusedError(f"the keeper did not launch generation {generation}: {error}") from error
+        finally:
+            # A new keeper has a supervisor of its own, which waits for this one to end.
+            self._handed_over = not self._watch.keeper_lives and is_held(self._folder.path / KEEPER_LOCK)
+
+    def _begin_keeper(self, order: bytes) -> None:
+        with lock(self._folder.path / KEEPER_LOCK) as held:
+            start_keeper(self._folder, order, held, os.environ)
+
+
+def main() -> None:
+    """Wait for a predecessor to end, and supervise."""
+    path, line = Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
+    line.set_inheritable(False)
+    folder = RunFolder(path.name, path.parent)
+    with lock(path / SUPERVISOR_LOCK, wait=True):
+        spec, found = folder.read_spec(), kept.read(folder)
+        if spec is None or found is None:
+            raise RunFolderError(f"{path}: holds no run that was launched")
+        Supervisor(folder, spec, found, line).run()
+
+
+if __name__ == "__main__":
+    main()

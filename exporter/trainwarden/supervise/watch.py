@@ -1,0 +1,233 @@
+"""What the supervisor knows of its run, and what follows from it: members, a stop, the end, the closing.
+
+No sockets and no clock: the loop hands in the time and calls ``look`` a few times a second.
+"""
+
+from contextlib import suppress
+from typing import NamedTuple
+
+from trainwarden.errors import RunFolderError
+from trainwarden.model import Ended, Outcome, Resume, RunSpec, RunState
+from trainwarden.runs import identity
+from trainwarden.runs.ending import classify
+from trainwarden.runs.folder import RunFolder
+from trainwarden.runs.members import Census, Usage, as_members, living, usage
+from trainwarden.supervise import kept as kept_record
+from trainwarden.supervise.generation import Generation
+from trainwarden.supervise.kept import Kept
+from trainwarden.supervise.resumable import problem, recipe_of
+from trainwarden.supervise.stopping import StopProcedure
+from trainwarden.system import ProcessStat
+
+SCAN_SECONDS = 5.0
+"""How often all of /proc is looked through for new members; at every look while a stop is under way."""
+UPDATE_SECONDS = 1.0
+"""How often the known members are read again."""
+
+
+class Now(NamedTuple):
+    """One moment by both clocks."""
+
+    unix: float
+    """For what is written down."""
+    monotonic: float
+    """``system.monotonic()``, for what is waited for."""
+
+
+class RunWatch:
+    """One run, from one generation to the next, until it is over."""
+
+    def __init__(self, folder: RunFolder, spec: RunSpec, kept: Kept, now: Now) -> None:
+        self._folder = folder
+        self._spec = spec
+        self._recipe = recipe_of(spec)
+        self._problem = problem(spec)
+        self._myself = identity.myself()
+        self.keeper_lives = True
+        self._begin(kept, self._former_state(kept), now)
+
+    # --- a generation begins ------------------------------------------------------------------------------
+    def _former_state(self, kept: Kept) -> RunState | None:
+        """What a former supervisor wrote about this very generation."""
+        try:
+            found = self._folder.read_state()
+        except RunFolderError:
+            return None
+        same = found is not None and (found.run_id, found.generation) == (self._spec.run_id, kept.generation)
+        return found if same else None
+
+    def launched(self, kept: Kept, resumed: Resume | None, now: Now) -> None:
+        """The next generation lives, resumed from there (None: as its command says)."""
+        self._generation.close()
+        self.keeper_lives = True
+        self._begin(kept, None, now, resumed)
+
+    def _begin(self, kept: Kept, former: RunState | None, now: Now, resumed: Resume | None = None) -> None:
+        self.kept = kept
+        self._generation = Generation(
+            self._folder, kept, self._recipe, resumed or (former.resumed_from if former else None)
+        )
+        self._census = Census(self._spec.run_id, apart={self._myself.pid, kept.keeper.pid})
+        self._members: list[ProcessStat] = []
+        self._used = Usage(0, former.cpu_seconds if former else 0.0, former.io_bytes if former else 0)
+        self._scan_due = self._update_due = 0.0
+        self._stop: StopProcedure | None = None
+        self._stopping_since: float | None = None
+        self._stop_by = former.stop_by if former else ""
+        self._final = False
+        self._wedged = False
+        self.ended: Ended | None = former.ended if former else None
+        self._last_words = former.last_words if former else ""
+        self._heard_at = now.monotonic
+        self._closed = former is not None and not former.open
+        if former is not None and former.stopping_since is not None:
+            self._begin_stop(now, former.stopping_since)
+
+    # --- looking ------------------------------------------------------------------------------------------
+    def look(self, now: Now) -> None:
+        """Read everything again, and go on with what is under way."""
+        self._read_record(now)
+        if self.ended is None:
+            self._generation.follow(now.unix)
+        self._count(now)
+        if self._stop is not None:
+            self._carry_on_stop(self._stop, now)
+        if self.ended is None:
+            self._notice_end(now)
+        if self.ended is not None:
+            self._after_end(now)
+
+    def scan(self, now: Now) -> None:
+        """Look through all of /proc for members, now."""
+        self._members = self._census.scan(self.kept.training, self.kept.keeper.pid if self.keeper_lives else None)
+        self._scan_due = now.monotonic + SCAN_SECONDS
+        self._measure(now)
+
+    def _read_record(self, now: Now) -> None:
+        with suppress(RunFolderError):
+            found = kept_record.read(self._folder)
+            if found is not None and found.generation > self.kept.generation:  # a launch that came late
+                self.launched(found, None, now)
+            elif found is not None:
+                self.kept = found
+        if self.kept.terminated_at is not None and self._stop_by != "user":
+            self.stop(by="user", final=True, now=now)
+
+    def _count(self, now: Now) -> None:
+        if self._stop is not None or now.monotonic >= self._scan_due:
+            self.scan(now)
+        elif now.monotonic >= self._update_due:
+            self._members = self._census.update()
+            self._measure(now)
+
+    def _measure(self, now: Now) -> None:
+        self._update_due = now.monotonic + UPDATE_SECONDS
+        used = usage(self._members)
+        # Counters: what an orphan used leaves with it, and must not make them go back.
+        self._used = Usage(
+            used.rss_bytes, max(used.cpu_seconds, self._used.cpu_seconds), max(used.io_bytes, self._used.io_bytes)
+        )
+
+    # --- stopping -----------------------------------------------------------------------------------------
+    def stop(self, *, by: str, final: bool, now: Now) -> None:
+        """Stop every member. The user's wish outranks the receiver's; on a dead generation it only closes the run."""
+        self._final = self._final or final or by == "user"
+        if self.ended is None and self._stop_by != "user":
+            self._stop_by = by
+        if self._stop is None:
+            self._begin_stop(now, now.unix)
+
+    def _begin_stop(self, now: Now, since: float) -> None:
+        self._stop = StopProcedure(self._spec.limits, now.monotonic)
+        self._stopping_since = since
+
+    def _carry_on_stop(self, stop: StopProcedure, now: Now) -> None:
+        alive = living(self._members)
+        stop.carry_on(alive, now.monotonic)
+        self._wedged = stop.wedged(alive, now.monotonic)
+        if not alive and self.ended is not None:
+            self._stop = self._stopping_since = None
+
+    # --- the end ------------------------------------------------------------------------------------------
+    def _notice_end(self, now: Now) -> None:
+        exited = self.kept.exit
+        if exited is not None:
+            self._end(exited.code, exited.signal, exited.at, now)
+        elif not self.keeper_lives:
+            self._clear_after_keeper(now)
+
+    def _clear_after_keeper(self, now: Now) -> None:
+        """The terminal is gone, and mostly the training with it: whoever is left must not train on unseen."""
+        if self._stop is None:
+            self._begin_stop(now, now.unix)
+            self.scan(now)
+        if not living(self._members):
+            self._end(None, None, now.unix, now)
+
+    def _end(self, code: int | None, signum: int | None, at: float, now: Now) -> None:
+        self._generation.finish(now.unix)
+        self.ended = classify(
+            exit_code=code,
+            signal=signum,
+            at=at,
+            stop_by=self._stop_by,
+            keeper_died=code is None and signum is None,
+            named_signal=self._generation.named_signal(),
+        )
+        if self.ended.outcome is not Outcome.FINISHED:
+            self._last_words = self._generation.last_words()
+        self._heard_at = now.monotonic
+        self.scan(now)
+
+    def _after_end(self, now: Now) -> None:
+        """What a training leaves behind when it ends badly (an orphan that trains on, say) is stopped, too."""
+        if self._stop is None and not self._finished and living(self._members):
+            self._begin_stop(now, now.unix)
+        if self._stop is None and self._nobody_will_start(now):
+            self._closed = True
+
+    @property
+    def _finished(self) -> bool:
+        return self.ended is not None and self.ended.outcome is Outcome.FINISHED
+
+    def _nobody_will_start(self, now: Now) -> bool:
+        ended_for_good = self.ended is not None and self.ended.outcome in (Outcome.FINISHED, Outcome.STOPPED_BY_USER)
+        waited = now.monotonic - self._heard_at >= self._spec.limits.await_restart
+        return ended_for_good or self._final or waited
+
+    # --- what others ask ----------------------------------------------------------------------------------
+    @property
+    def closed(self) -> bool:
+        """Whether the run is over."""
+        return self._closed
+
+    def heard_receiver(self, now: Now) -> None:
+        """The receiver is at it: a crashed run stays open for it."""
+        self._heard_at = now.monotonic
+
+    def state(self, now: Now) -> RunState:
+        """All of it, as ``state.json`` holds it."""
+        return RunState(
+            run_id=self._spec.run_id,
+            generation=self._generation.number,
+            open=not self._closed,
+            beat_at=now.unix,
+            beat_monotonic=now.monotonic,
+            started_at=self._generation.started_at,
+            keeper=self.kept.keeper,
+            supervisor=self._myself,
+            training=self.kept.training,
+            members=as_members(self._members),
+            rss_bytes=self._used.rss_bytes,
+            cpu_seconds=self._used.cpu_seconds,
+            io_bytes=self._used.io_bytes,
+            gpus=self._census.gpus(),
+            resumed_from=self._generation.resumed,
+            ended=self.ended,
+            resumable=not self._problem,
+            resumable_reason=self._problem,
+            last_words=self._last_words,
+            stopping_since=self._stopping_since,
+            stop_by=self._stop_by,
+            wedged=self._wedged,
+        )
