@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import stat
 import tarfile
 import threading
@@ -30,6 +29,10 @@ def put(path: Path, script: str) -> Path:
 def put_pair(folder: Path, project: Project, version: str, server: str | None = None) -> None:
     put(folder / (server or project.name), f"echo {project.name}, version {version}")
     put(folder / project.tool, f"echo {project.tool}, version {version}")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.fixture
@@ -175,7 +178,7 @@ def test_the_release_is_taken_where_the_package_is_too_old(path: Path, releases:
     pair = tools._fetch(PROMETHEUS, tmp_path / "tools", print)
     folder = tmp_path / f"tools/prometheus-{PROMETHEUS.release}.linux-amd64"
     assert pair == (folder / "prometheus", folder / "promtool")
-    assert sorted(os.listdir(folder)) == ["prometheus", "promtool"]
+    assert names(folder) == ["prometheus", "promtool"]
     assert stat.S_IMODE(pair.server.stat().st_mode) == 0o755
 
 
@@ -183,7 +186,7 @@ def test_a_release_that_is_not_what_its_checksum_says_is_refused(releases: Relea
     releases.publish(PROMETHEUS, checksum="f" * 64)
     with pytest.raises(StackError, match=r"prometheus-.*tar\.gz: its checksum is not the one in sha256sums\.txt"):
         tools._fetch(PROMETHEUS, tmp_path / "tools", print)
-    assert os.listdir(tmp_path / "tools") == [".lock"]
+    assert names(tmp_path / "tools") == [".lock"]
 
 
 def test_a_release_without_a_checksum_for_this_machine_is_refused(

@@ -40,7 +40,7 @@ def render(
     _empty(target)
     _prometheus(shipped.prometheus, target / "prometheus", addresses, machine or socket.gethostname())
     _alertmanager(shipped.alertmanager, target / "alertmanager", config, addresses["receiver"], token_file)
-    shutil.copytree(shipped.grafana, target / "grafana", ignore=shutil.ignore_patterns("build"))
+    _grafana(shipped.grafana, target.absolute() / "grafana", addresses["prometheus"])
     own = _in_force(config, addresses["exporter"], token_file)
     _write(target / "trainwarden.yml", msgspec.to_builtins(own), "What exporter and receiver run by.")
 
@@ -86,6 +86,18 @@ def _alertmanager(shipped: Path, target: Path, config: Config, receiver: str, to
         webhook["http_config"] = {"authorization": {"type": "Bearer", "credentials_file": token_file}}
     receivers["notify"].update(_people(config.notify))
     _write(target / "alertmanager.yml", content, "Rendered by trainwarden: changes are lost at the next start.")
+
+
+def _grafana(shipped: Path, target: Path, prometheus: str) -> None:
+    shutil.copytree(shipped, target, ignore=shutil.ignore_patterns("build"))
+    sources = target / "provisioning/datasources/trainwarden.yml"
+    content = yaml.safe_load(sources.read_text())
+    content["datasources"][0]["url"] = f"http://{prometheus}"
+    _write(sources, content)
+    providers = target / "provisioning/dashboards/trainwarden.yml"
+    content = yaml.safe_load(providers.read_text())
+    content["providers"][0]["options"]["path"] = str(target / "dashboards")
+    _write(providers, content)
 
 
 def _people(notify: NotifyConfig) -> dict[str, Any]:
