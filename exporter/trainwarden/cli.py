@@ -165,10 +165,11 @@ def down() -> None:
 @click.option(
     "--alertmanager", "alertmanager_address", default="alertmanager:9093", show_default=True, metavar="HOST:PORT"
 )
+@click.option("--prometheus", "prometheus_address", default="prometheus:9090", show_default=True, metavar="HOST:PORT")
 @click.option("--token-file", default="/run/secrets/trainwarden_receiver_token", show_default=True)
 @click.pass_context
 def render(ctx: click.Context, target: str, token_file: str, **addresses: str) -> None:
-    """Write the Prometheus and Alertmanager configuration in force into the folder TARGET."""
+    """Write the configuration in force of Prometheus, Alertmanager and Grafana into the folder TARGET."""
     from trainwarden.stack.render import render as write
 
     named = {name.removesuffix("_address"): address for name, address in addresses.items()}
