@@ -32,7 +32,7 @@ def render(
 ) -> None:
     """Write everything into ``target``, which afterwards holds this and nothing else.
 
-    ``addresses``: host:port of ``exporter``, ``receiver``, ``alertmanager`` and ``prometheus`` as the services reach
+    ``addresses``: host:port of ``exporter``, ``receiver``, ``prometheus`` and ``alertmanager`` as the services reach
     each other. ``token_file``: where receiver and Alertmanager find the bearer token. ``machine``: the ``instance``
     label; by default this machine's name. Raises ``StackError`` for a folder that holds something else.
     """

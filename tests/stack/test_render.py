@@ -1,0 +1,166 @@
+"""The configuration in force: accepted by Prometheus and Alertmanager in every form, and free of secrets."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from trainwarden import config as configuration
+from trainwarden.config import Config
+from trainwarden.errors import ConfigurationError, StackError
+from trainwarden.stack import assets
+from trainwarden.stack.render import check_secrets, render
+from trainwarden.stack.tools import Tools
+
+ADDRESSES = {
+    "exporter": "127.0.0.1:19877",
+    "receiver": "127.0.0.1:19878",
+    "prometheus": "127.0.0.1:19090",
+    "alertmanager": "127.0.0.1:19093",
+}
+SECRET = "hunter2-that-nobody-may-see"
+
+
+def slack(folder: Path) -> dict[str, Any]:
+    file = folder / "slack-url"
+    file.write_text(f"https://hooks.slack.com/services/{SECRET}")
+    return {"api_url_file": str(file), "channel": "#training"}
+
+
+def email(folder: Path) -> dict[str, Any]:
+    file = folder / "smtp-password"
+    file.write_text(SECRET)
+    return {
+        "to": "me@example.org",
+        "from": "warden@example.org",
+        "smarthost": "smtp.example.org:587",
+        "username": "warden",
+        "password_file": str(file),
+    }
+
+
+def bare_email(folder: Path) -> dict[str, Any]:
+    return {"to": "me@example.org", "from": "w@example.org", "smarthost": "localhost:25", "require_tls": False}
+
+
+NOTIFY = {
+    "nothing": {},
+    "slack": {"slack": slack},
+    "email": {"email": email},
+    "email_without_login": {"email": bare_email},
+    "slack_and_email": {"slack": slack, "email": email},
+}
+
+
+@pytest.fixture(params=NOTIFY)
+def config(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
+    notify = {name: make(tmp_path) for name, make in NOTIFY[request.param].items()}
+    return configuration.parse({"notify": notify}, "test")
+
+
+@pytest.fixture
+def rendered(config: Config, tmp_path: Path) -> Path:
+    token = tmp_path / "token"
+    token.write_text(SECRET)
+    target = tmp_path / "rendered"
+    render(config, target, addresses=ADDRESSES, token_file=str(token), machine="night")
+    return target
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def test_alertmanager_accepts_every_form(rendered: Path, tools: Tools) -> None:
+    file = rendered / "alertmanager/alertmanager.yml"
+    done = subprocess.run([tools.amtool, "check-config", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_people_are_told_where_the_user_said_so(rendered: Path, config: Config) -> None:
+    receivers = {entry["name"]: entry for entry in read(rendered / "alertmanager/alertmanager.yml")["receivers"]}
+    kinds = {kind.removesuffix("_configs") for kind in receivers["notify"] if kind.endswith("_configs")}
+    assert kinds == {name for name in ("slack", "email") if getattr(config.notify, name)}
+
+
+def test_no_secret_is_copied(rendered: Path) -> None:
+    written = [path.read_text() for path in rendered.rglob("*") if path.is_file()]
+    assert len(written) > 10
+    assert not any(SECRET in text for text in written)
+
+
+def plain(target: Path) -> None:
+    render(Config(), target, addresses=ADDRESSES, token_file="/secrets/token", machine="night")
+
+
+def test_prometheus_accepts_it_and_finds_the_targets(tmp_path: Path, tools: Tools) -> None:
+    plain(tmp_path / "rendered")
+    file = tmp_path / "rendered/prometheus/prometheus.yml"
+    done = subprocess.run([tools.promtool, "check", "config", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    targets = tmp_path / "rendered/prometheus/targets"
+    for name in ("exporter", "receiver"):
+        assert read(targets / f"{name}.yml") == [{"targets": [ADDRESSES[name]], "labels": {"instance": "night"}}]
+    assert read(targets / "alertmanager.yml") == [{"targets": [ADDRESSES["alertmanager"]]}]
+
+
+def test_every_target_file_that_prometheus_names_is_written(tmp_path: Path) -> None:
+    plain(tmp_path / "rendered")
+    text = (tmp_path / "rendered/prometheus/prometheus.yml").read_text()
+    named = {line.split("[")[1].rstrip("]") for line in text.splitlines() if "files: [" in line}
+    assert named == {f"targets/{name}.yml" for name in ("exporter", "receiver", "alertmanager")}
+
+
+def test_the_webhook_reaches_the_receiver_with_the_token(tmp_path: Path) -> None:
+    plain(tmp_path / "rendered")
+    receivers = read(tmp_path / "rendered/alertmanager/alertmanager.yml")["receivers"]
+    (webhook,) = next(entry for entry in receivers if entry["name"] == "trainwarden")["webhook_configs"]
+    assert webhook["url"] == "http://127.0.0.1:19878/alerts"
+    authorization = webhook["http_config"]["authorization"]
+    assert authorization == {"type": "Bearer", "credentials_file": "/secrets/token"}
+
+
+def test_exporter_and_receiver_run_by_the_users_configuration_and_the_addresses_in_force(tmp_path: Path) -> None:
+    own = configuration.parse({"thresholds": {"swap_used_bytes": {"warning": 1}}, "runs": {"luca": {}}}, "test")
+    render(own, tmp_path, addresses=ADDRESSES, token_file="/secrets/token")
+    found = configuration.load(tmp_path / "trainwarden.yml")
+    assert found.receiver.exporter_url == "http://127.0.0.1:19877/metrics"
+    assert found.receiver.token_file == "/secrets/token"
+    assert (found.thresholds, found.runs) == (own.thresholds, own.runs)
+
+
+def test_grafana_is_told_where_prometheus_and_the_dashboards_are(tmp_path: Path) -> None:
+    plain(tmp_path)
+    provisioning = tmp_path / "grafana/provisioning"
+    assert read(provisioning / "datasources/trainwarden.yml")["datasources"][0]["url"] == "http://127.0.0.1:19090"
+    folder = Path(read(provisioning / "dashboards/trainwarden.yml")["providers"][0]["options"]["path"])
+    assert {path.name for path in folder.glob("*.json")} == {
+        path.name for path in (assets.find().grafana / "dashboards").glob("*.json")
+    }
+
+
+def test_a_second_rendering_leaves_nothing_of_the_first(tmp_path: Path) -> None:
+    plain(tmp_path)
+    (tmp_path / "prometheus/rules/of_an_older_version.yml").touch()
+    plain(tmp_path)
+    assert not (tmp_path / "prometheus/rules/of_an_older_version.yml").exists()
+
+
+def test_a_folder_that_holds_other_things_is_not_touched(tmp_path: Path) -> None:
+    shutil.copytree(assets.find().prometheus, tmp_path / "prometheus")
+    with pytest.raises(StackError) as caught:
+        plain(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: holds other things; give an empty folder, or one that does not exist yet"
+    assert [path.name for path in tmp_path.iterdir()] == ["prometheus"]
+
+
+@pytest.mark.parametrize("key", ["notify.slack.api_url_file", "notify.email.password_file"])
+def test_a_secret_that_is_not_there_is_named(tmp_path: Path, key: str) -> None:
+    notify = {"slack": slack(tmp_path), "email": email(tmp_path)}
+    notify[key.split(".")[1]][key.split(".")[2]] = str(tmp_path / "missing")
+    with pytest.raises(ConfigurationError) as caught:
+        check_secrets(configuration.parse({"notify": notify}, "test"))
+    assert str(caught.value) == f"{key}: {tmp_path / 'missing'}: there is no such file; write the secret into it"
