@@ -41,8 +41,8 @@ def render(
     _prometheus(shipped.prometheus, target / "prometheus", addresses, machine or socket.gethostname())
     _alertmanager(shipped.alertmanager, target / "alertmanager", config, addresses["receiver"], token_file)
     _grafana(shipped.grafana, target.absolute() / "grafana", addresses["prometheus"])
-    own = _in_force(config, addresses["exporter"], token_file)
-    _write(target / "trainwarden.yml", msgspec.to_builtins(own), "What exporter and receiver run by.")
+    own = msgspec.to_builtins(_in_force(config, addresses["exporter"], token_file))
+    _write(target / "trainwarden.yml", _only_set(own), "What exporter and receiver run by.")
 
 
 def check_secrets(config: Config) -> None:
@@ -122,6 +122,13 @@ def _in_force(config: Config, exporter: str, token_file: str) -> Config:
         config.receiver, exporter_url=f"http://{exporter}/metrics", token_file=token_file
     )
     return msgspec.structs.replace(config, receiver=receiver)
+
+
+def _only_set(value: Any) -> Any:
+    """Leave out what is not set: in the file, a key without a value is a mistake."""
+    if isinstance(value, dict):
+        return {key: _only_set(inner) for key, inner in value.items() if inner is not None}
+    return value
 
 
 def _absolute(file: str) -> Path:
