@@ -8,7 +8,7 @@ import pytest
 
 from tests.collectors.samples import values
 from tests.support.console import Console
-from tests.support.nvml import GIB, FakeDriver, uuid_of
+from tests.support.nvml import GIB, SONAME, FakeDriver, uuid_of
 from trainwarden.collectors.gpu import Gpu, GpusReading, families
 
 PRELUDE = """
@@ -16,6 +16,7 @@ from msgspec import to_builtins
 from pathlib import Path
 from trainwarden.collectors.gpu import Driver
 driver = Driver(retry_seconds=0)
+patient = Driver(retry_seconds=3600)
 def read(): return to_builtins(driver.read())
 """
 
@@ -105,7 +106,7 @@ def test_no_driver_is_an_empty_reading_and_one_that_appears_later_is_found(nvml:
 
 def test_an_absent_driver_is_not_asked_at_every_scrape(nvml: FakeDriver, sensor: Console) -> None:
     nvml.set(mode="not_loaded")
-    assert sensor.ask("(globals().update(patient=Driver(retry_seconds=3600)), patient.read().listed)[1]") == 0
+    assert sensor.ask("patient.read().listed") == 0
     nvml.set(mode="ok")
     assert sensor.ask("patient.read().listed") == 0
     assert sensor.ask("read()['listed']") == 1
@@ -128,22 +129,30 @@ def test_access_blocked_by_the_system_is_a_fault_and_not_an_absence(nvml: FakeDr
         sensor.ask("read()")
 
 
-def test_the_library_is_found_where_wsl_has_it(nvml: FakeDriver) -> None:
-    console = Console(PRELUDE, {"FAKE_NVML_SCRIPT": str(nvml.script)})
+@pytest.fixture
+def hidden(tmp_path: Path) -> dict[str, str]:
+    """An environment in which the dynamic linker finds no driver, not even a real one."""
+    folder = tmp_path / "hidden"
+    folder.mkdir()
+    (folder / SONAME).touch()
+    return {"LD_LIBRARY_PATH": str(folder)}
+
+
+def read_with_fallback(fallback: Path, environment: dict[str, str]) -> Any:
+    console = Console(PRELUDE, environment)
     try:
-        console.ask(f"setattr(driver, '_fallback', Path({str(nvml.library)!r}))")
-        assert up(console.ask("read()")) == {uuid_of(0): True}
+        return console.ask(f"to_builtins(Driver(Path({str(fallback)!r})).read())")
     finally:
         console.close()
 
 
-def test_without_any_library_there_is_no_gpu(tmp_path: Path) -> None:
-    console = Console(PRELUDE, {"LD_LIBRARY_PATH": ""})
-    try:
-        console.ask(f"setattr(driver, '_fallback', Path({str(tmp_path / 'none')!r}))")
-        assert console.ask("read()")["listed"] == 0
-    finally:
-        console.close()
+def test_the_library_is_found_where_wsl_has_it(nvml: FakeDriver, hidden: dict[str, str]) -> None:
+    reading = read_with_fallback(nvml.library, {**nvml.environment(), **hidden})
+    assert up(reading) == {uuid_of(0): True}
+
+
+def test_without_any_library_there_is_no_gpu(tmp_path: Path, hidden: dict[str, str]) -> None:
+    assert read_with_fallback(tmp_path / "none", hidden)["listed"] == 0
 
 
 def test_a_lost_card_has_no_other_series_than_that_it_is_down() -> None:

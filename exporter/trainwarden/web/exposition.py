@@ -3,13 +3,13 @@
 Read-only. Carries neither rich nor requests: it runs beside the training for weeks.
 """
 
+import contextlib
 import gzip
 import html
 import logging
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
@@ -45,14 +45,12 @@ def serve(config: Config, listen: str | None = None) -> None:
     Raises ``ListenError`` where the address cannot be had.
     """
     logging.basicConfig(level=logging.INFO, format="trainwarden exporter: %(message)s")
-    ended = threading.Event()
-    with make_server(config, listen or config.exporter.listen) as server:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: ended.set())
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = make_server(config, listen or config.exporter.listen)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
+    with server, contextlib.suppress(KeyboardInterrupt):
         print(f"trainwarden exporter: listening on {_url(server)}", file=sys.stderr, flush=True)
-        ended.wait()
-        server.shutdown()
+        server.serve_forever()
 
 
 def make_server(config: Config, listen: str) -> ThreadingTCPServer:

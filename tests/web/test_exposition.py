@@ -1,0 +1,170 @@
+"""The exporter's HTTP edge, as a real process."""
+
+import gzip
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.collectors.samples import progress, spec, state, write
+from tests.support.nvml import FakeDriver, uuid_of
+from tests.support.wait import wait_until
+from tests.web.exporter import Exporter
+from trainwarden.collectors.machine import GPU_DEADLINE
+from trainwarden.model import Identity, RunState
+from trainwarden.runs.folder import runs_root
+from trainwarden.system import boot_id
+
+
+@pytest.fixture
+def exporter(nvml: FakeDriver, state_home: Path) -> Iterator[Exporter]:
+    exporter = Exporter(nvml.environment())
+    yield exporter
+    exporter.close()
+
+
+def test_prometheus_gets_the_text_format_and_openmetrics_when_it_asks(exporter: Exporter) -> None:
+    plain = exporter.get("/metrics")
+    assert plain.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert b"\ntrainwarden_gpus 1.0\n" in plain.read()
+    modern = exporter.get("/metrics", accept="application/openmetrics-text;version=1.0.0")
+    assert modern.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert modern.read().endswith(b"# EOF\n")
+
+
+def test_a_client_that_takes_gzip_gets_it(exporter: Exporter) -> None:
+    answer = exporter.get("/metrics", accept_encoding="gzip")
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert b"trainwarden_gpus 1.0" in gzip.decompress(answer.read())
+
+
+@pytest.mark.parametrize("path", ["/-/healthy", "/-/ready"])
+def test_health_and_readiness_answer(exporter: Exporter, path: str) -> None:
+    assert exporter.get(path).status == 200
+
+
+def test_a_browser_gets_a_page_that_leads_to_the_metrics(exporter: Exporter, state_home: Path) -> None:
+    page = exporter.get("/").read().decode()
+    assert '<a href="metrics">' in page
+    assert str(state_home / "trainwarden/runs") in page
+
+
+def test_any_other_path_is_not_found(exporter: Exporter) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        exporter.get("/metric")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_cleanly(nvml: FakeDriver, state_home: Path, number: signal.Signals) -> None:
+    exporter = Exporter(nvml.environment())
+    exporter.scrape()
+    exporter.process.send_signal(number)
+    _, said = exporter.process.communicate(timeout=20)
+    assert (exporter.process.returncode, said) == (0, "")
+
+
+def test_a_port_in_use_is_one_sentence_with_the_mend(state_home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = _run("exporter", "--web.listen-address", f"127.0.0.1:{port}")
+    assert said.returncode == 1
+    assert said.stderr == (
+        f"trainwarden: cannot listen on 127.0.0.1:{port}: Address already in use; end what uses port {port}, or"
+        " choose another address with --web.listen-address HOST:PORT (or exporter.listen in trainwarden.yml)\n"
+    )
+
+
+def test_an_address_without_a_port_is_one_sentence(state_home: Path) -> None:
+    said = _run("exporter", "--web.listen-address", "localhost")
+    assert said.returncode == 2
+    assert said.stderr == "trainwarden: address 'localhost': write HOST:PORT, as in 127.0.0.1:9877\n"
+
+
+def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "trainwarden", *arguments]
+    return subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_it_carries_neither_rich_nor_requests(state_home: Path) -> None:
+    code = (
+        "import sys\n"
+        "from trainwarden.config import Config\n"
+        "from trainwarden.web.exposition import make_server\n"
+        "from prometheus_client import generate_latest\n"
+        "with make_server(Config(), '127.0.0.1:0'): pass\n"
+        "print(sorted({'rich', 'requests', 'urllib3', 'numpy', 'yaml'} & sys.modules.keys()))\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert said.stdout == "['yaml']\n"
+
+
+def test_a_driver_that_hangs_leaves_everything_else_fresh_and_is_read_again_when_it_answers(
+    nvml: FakeDriver, exporter: Exporter
+) -> None:
+    write(runs_root(), spec(checkpoints=None), _live(), progress(step=1))
+    before = exporter.scrape()
+    assert before["trainwarden_gpu_utilization_ratio"] == {f"0,{uuid_of(0)}": 0.99}
+    nvml.set(gpu=0, mode="hang")
+    exporter.scrape()
+    write(runs_root(), spec(checkpoints=None), _live(), progress(step=2))
+    hung = exporter.scrape()  # only the first scrape waits for the deadline
+    assert hung["trainwarden_collector_success"]["gpu"] == 0
+    assert hung["trainwarden_collector_duration_seconds"]["gpu"] < GPU_DEADLINE
+    assert {name for name in before if name.startswith("trainwarden_gpu")}.isdisjoint(hung)
+    assert hung["trainwarden_run_step"] == {"luca": 2}
+    assert hung["trainwarden_run_gpu"] == {f"0,luca,{uuid_of(0)}": 1}
+    assert [name for name, value in hung["trainwarden_collector_success"].items() if not value] == ["gpu"]
+    last_success = "trainwarden_collector_last_success_timestamp_seconds"
+    assert hung[last_success]["gpu"] < hung[last_success]["host"]
+    nvml.set(gpu=0, mode="ok", utilization=0)
+    wait_until(lambda: exporter.scrape().get("trainwarden_gpu_utilization_ratio"), 20, "the driver answers again")
+    assert exporter.close().splitlines() == [
+        "trainwarden exporter: collector gpu: the NVIDIA driver has not answered within 2 s; still waiting",
+        "trainwarden exporter: collector gpu: reads well again",
+    ]
+
+
+def test_it_ends_while_the_driver_hangs(nvml: FakeDriver, exporter: Exporter) -> None:
+    nvml.set(gpu=0, mode="hang")
+    exporter.scrape()
+    exporter.close()
+    assert exporter.process.returncode == 0
+
+
+def test_no_driver_is_a_clean_machine_without_gpus(nvml: FakeDriver, exporter: Exporter) -> None:
+    nvml.set(mode="not_loaded")
+    found = exporter.scrape()
+    assert found["trainwarden_gpus"] == {"": 0}
+    assert set(found["trainwarden_collector_success"].values()) == {1}
+
+
+def test_a_lost_card_is_down(nvml: FakeDriver, exporter: Exporter) -> None:
+    exporter.scrape()
+    nvml.set(gpu=0, mode="lost")
+    found = exporter.scrape()
+    assert found["trainwarden_gpu_up"] == {f"0,{uuid_of(0)}": 0}
+    assert found["trainwarden_collector_success"]["gpu"] == 1
+
+
+def test_an_absent_checkpoint_folder_and_a_broken_run_are_clear_facts(exporter: Exporter, tmp_path: Path) -> None:
+    write(runs_root(), spec("waits", checkpoints=str(tmp_path / "none")), _live())
+    broken = write(runs_root(), spec("broken"), _live())
+    broken.state_path.write_text("{")
+    found = exporter.scrape()
+    assert found["trainwarden_checkpoint_folder_up"] == {"waits": 0}
+    assert found["trainwarden_run_up"] == {"waits": 1}
+    assert [name for name, value in found["trainwarden_collector_success"].items() if not value] == ["runs"]
+    said = exporter.close()
+    assert said.startswith(f"trainwarden exporter: collector runs: {broken.state_path}: ")
+    assert said.count("\n") == 1
+
+
+def _live() -> RunState:
+    """A run of this boot."""
+    return state(training=Identity(boot_id(), 1, 1, 1))
