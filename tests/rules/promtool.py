@@ -1,0 +1,117 @@
+"""Writes `promtool test rules` files and runs them.
+
+What is expected of a night is which alerts stand, and from which minute to which. Everything else is expected not to
+stand. A minute of room is left at each edge: Prometheus 3 counts a window's left edge differently from 2.42.
+"""
+
+import json
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from tests.rules.story import Night, Sample, columns
+
+RULES = Path(__file__).resolve().parents[2] / "prometheus" / "rules"
+IDENTITY = ("alertname", "severity", "action", "run", "generation", "gpu", "phase", "reason", "collector")
+"""What tells alerts apart in these tests; instance and job are the same everywhere."""
+
+
+class Stands(NamedTuple):
+    """One alert that is expected to stand."""
+
+    alert: str
+    severity: str
+    since: float
+    until: float | None = None
+    """None: to the end of the night."""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+def stands(alert: str, severity: str, since: float, until: float | None = None, **labels: str) -> Stands:
+    """An alert that stands between these minutes."""
+    return Stands(alert, severity, since, until, tuple(labels.items()))
+
+
+def check(promtool: Path, folder: Path, night: Night, expected: Sequence[Stands]) -> None:
+    """Ask which alerts stand about every edge, and which ever stood; fails with promtool's own words."""
+    questions = [_standing(minute, _at(expected, minute)) for minute in _probes(night, expected)]
+    run(promtool, folder, night, bare_rules(folder), promql_expr_test=[*questions, _ever(night, expected)])
+
+
+def run(promtool: Path, folder: Path, night: Night, rules: Iterable[Path], **questions: Any) -> None:
+    """Write one test of the night and have promtool run it."""
+    interval, every = night.scrape_seconds, night.evaluation_seconds or night.scrape_seconds
+    test = {"interval": f"{interval}s", "input_series": input_series(night), **questions}
+    path = folder / "night.yml"
+    path.write_text(
+        json.dumps({"rule_files": [str(file) for file in rules], "evaluation_interval": f"{every}s", "tests": [test]})
+    )
+    done = subprocess.run([promtool, "test", "rules", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def bare_rules(folder: Path) -> list[Path]:
+    """The shipped rules without their annotations: texts are asserted where the text is the question."""
+    target = folder / "rules"
+    target.mkdir(exist_ok=True)
+    for file in RULES.glob("*.yml"):
+        content = yaml.safe_load(file.read_text())
+        for group in content["groups"]:
+            for rule in group["rules"]:
+                rule.pop("annotations", None)
+        (target / file.name).write_text(yaml.safe_dump(content, sort_keys=False))
+    return sorted(target.glob("*.yml"))
+
+
+def input_series(night: Night) -> list[dict[str, str]]:
+    """The night's series in promtool's notation."""
+    return [{"series": series, "values": _notation(values)} for series, values in sorted(columns(night).items())]
+
+
+def _notation(values: Sequence[Sample]) -> str:
+    return " ".join(word for value, run in groupby(values) for word in _words(value, len(list(run))))
+
+
+def _words(value: Sample, times: int) -> Iterator[str]:
+    if value is None:
+        yield f"_x{times}"
+    elif value == "stale":
+        yield from ["stale"] * times
+    else:
+        yield f"{value!r}+0x{times - 1}" if times > 1 else repr(value)
+
+
+def _probes(night: Night, expected: Sequence[Stands]) -> list[float]:
+    """A minute before and after each edge, where no other edge is near."""
+    edges = {edge for one in expected for edge in (one.since, one.until) if edge is not None}
+    beside = {minute for edge in edges for minute in (edge - 1, edge + 1) if 0 <= minute <= night.minutes}
+    return sorted(minute for minute in beside if all(abs(minute - edge) >= 1 for edge in edges))
+
+
+def _at(expected: Sequence[Stands], minute: float) -> list[Stands]:
+    return [one for one in expected if one.since <= minute and (one.until is None or minute < one.until)]
+
+
+def _standing(minute: float, expected: Sequence[Stands]) -> dict[str, Any]:
+    alerts = 'ALERTS{alertstate="firing", alertname!="TrainwardenWatchdog"}'
+    return _question(f"group by ({','.join(IDENTITY)}) ({alerts})", minute, expected)
+
+
+def _ever(night: Night, expected: Sequence[Stands]) -> dict[str, Any]:
+    alerts = f'ALERTS{{alertstate="firing", alertname!="TrainwardenWatchdog"}}[{int(night.minutes) + 1}m]'
+    return _question(f"group by ({','.join(IDENTITY)}) (count_over_time({alerts}))", night.minutes, expected)
+
+
+def _question(expression: str, minute: float, expected: Sequence[Stands]) -> dict[str, Any]:
+    samples = [{"labels": _labels(one), "value": 1} for one in sorted(set(one[:2] + one[4:] for one in expected))]
+    return {"expr": expression, "eval_time": f"{round(minute * 60)}s", "exp_samples": samples}
+
+
+def _labels(one: tuple[Any, ...]) -> str:
+    alert, severity, labels = one
+    pairs = {"alertname": alert, "severity": severity, **dict(labels)}
+    return "{" + ",".join(f'{name}="{value}"' for name, value in pairs.items()) + "}"

@@ -1,0 +1,278 @@
+"""A night at the machine, told in chapters, and turned into what Prometheus would have scraped of it.
+
+A run is a list of chapters (`starting`, `caching`, `training`, …); `starting` is a launch, so a second one begins the
+next generation. The series carry the names and labels of `names.py`, and the guide's thresholds. Time is in minutes.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trainwarden import guide, names
+from trainwarden.model import ErrorKind, Phase
+from trainwarden.names import Family
+
+INSTANCE = "workstation"
+GPU = ("0", "GPU-5a6f")
+GPU_MEMORY_GIB = 16.3
+RAM_GIB = 30.0
+
+Levels = Sequence[tuple[float, float | None]]
+"""A signal that jumps: (minute, value from then on); None: the series is not there."""
+Scrape = dict[str, float]
+"""One scrape: a series as promtool writes it, and its value."""
+Sample = float | Literal["stale"] | None
+"""None: not there."""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A stretch of a run's life in one phase."""
+
+    phase: Phase
+    minutes: float
+    launch: bool = False
+    step_seconds: float | None = None
+    """None: no step is taken."""
+    gpu: float = 0.0
+    vram_gib: float = 0.0
+    saves_every: float | None = None
+    saves_at_end: bool = False
+    out_of_memory: bool = False
+
+
+def starting(minutes: float) -> Chapter:
+    """A launch: the next generation."""
+    return Chapter(Phase.STARTING, minutes, launch=True)
+
+
+def caching(minutes: float) -> Chapter:
+    """Latents are cached: no step, the GPU works now and then."""
+    return Chapter(Phase.CACHING, minutes, gpu=0.02, vram_gib=3)
+
+
+def training(
+    minutes: float, step: float = 2.5, gpu: float = 0.99, vram: float = 15.8, saves_every: float | None = 70
+) -> Chapter:
+    """A balanced run with the guide's own figures, unless said otherwise."""
+    return Chapter(Phase.TRAINING, minutes, step_seconds=step, gpu=gpu, vram_gib=vram, saves_every=saves_every)
+
+
+def saving(minutes: float) -> Chapter:
+    """A checkpoint is written, and the follower sees it."""
+    return Chapter(Phase.CHECKPOINTING, minutes, vram_gib=15.8, saves_at_end=True)
+
+
+def blocked(minutes: float, gpu: float = 0.0) -> Chapter:
+    """In training, and no step comes."""
+    return Chapter(Phase.TRAINING, minutes, gpu=gpu, vram_gib=15.8)
+
+
+def ended(phase: Phase, minutes: float = 10_000, out_of_memory: bool = False) -> Chapter:
+    """The generation is over; the exporter goes on showing the run."""
+    return Chapter(phase, minutes, out_of_memory=out_of_memory)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the night."""
+
+    chapters: Sequence[Chapter]
+    launched: float = 5
+    name: str = "lora"
+    profile: str = "balanced"
+    thresholds: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Night:
+    """What there is to scrape, how often, and which scrapes are missed."""
+
+    minutes: float
+    runs: Sequence[Run] = ()
+    scrape_seconds: int = 30
+    evaluation_seconds: int | None = None
+    """As often as scrapes, unless a night is long."""
+    missed_every: float | None = None
+    """A single scrape is missed every so many minutes: all series of the exporter turn stale."""
+    exporter_down: tuple[float, float] | None = None
+    ram_used: Levels = ((0, 0.40),)
+    swap_mib: Levels = ((0, 283),)
+    celsius: Levels = ((0, 47),)
+    desktop_spikes: bool = False
+    """Every five minutes a single reading of the GPU is 60 % busy."""
+    also: Mapping[str, Levels] = field(default_factory=dict)
+    """Series that are added, or that replace one of the same labels."""
+
+
+def key(family: Family, *labels: str, suffix: str = "", job: str = "trainwarden") -> str:
+    """A series of the family as promtool writes it, with the labels that the scrape adds."""
+    pairs = {**dict(zip(family.labels, labels, strict=True)), "instance": INSTANCE, "job": job}
+    inside = ",".join(f'{name}="{value}"' for name, value in pairs.items())
+    return f"{family.name}{suffix}{{{inside}}}"
+
+
+def up(job: str) -> str:
+    """Prometheus' own series about the scrape."""
+    return f'up{{instance="{INSTANCE}",job="{job}"}}'
+
+
+def level(levels: Levels, minute: float) -> float | None:
+    """The value at that minute."""
+    return next((value for since, value in reversed(levels) if since <= minute), None)
+
+
+def scrapes(night: Night) -> Iterator[Scrape | None]:
+    """Scrape by scrape what Prometheus gets; None: the exporter's scrape was missed."""
+    lives = [_Life(run) for run in night.runs]
+    for tick in range(int(night.minutes * 60 / night.scrape_seconds) + 1):
+        seconds = tick * night.scrape_seconds
+        told: Scrape = {}
+        for life in lives:
+            told.update(life.live_until(seconds))
+        told.update(_machine(night, seconds / 60, max((life.gpu for life in lives), default=(0.0, 0.5))))
+        for series, levels in night.also.items():
+            told.pop(series, None)
+            value = level(levels, seconds / 60)
+            if value is not None:
+                told[series] = value
+        yield None if _missed(night, seconds) else told
+
+
+def _missed(night: Night, seconds: float) -> bool:
+    if night.exporter_down and night.exporter_down[0] <= seconds / 60 < night.exporter_down[1]:
+        return True
+    return bool(night.missed_every and seconds and seconds % (night.missed_every * 60) == 0)
+
+
+def _machine(night: Night, minute: float, gpu: tuple[float, float]) -> Iterator[tuple[str, float]]:
+    busy, vram_gib = gpu
+    if night.desktop_spikes and minute % 5 == 0:
+        busy = max(busy, 0.6)
+    ram = RAM_GIB * guide.GIB
+    yield key(names.HOST_MEMORY_TOTAL), ram
+    yield key(names.HOST_MEMORY_AVAILABLE), round(ram * (1 - (level(night.ram_used, minute) or 0)))
+    yield key(names.HOST_SWAP_USED), (level(night.swap_mib, minute) or 0) * guide.MIB
+    yield key(names.GPU_UTILIZATION, *GPU), busy
+    yield key(names.GPU_MEMORY_TOTAL, *GPU), GPU_MEMORY_GIB * guide.GIB
+    yield key(names.GPU_MEMORY_USED, *GPU), vram_gib * guide.GIB
+    yield key(names.GPU_TEMPERATURE, *GPU, "gpu"), level(night.celsius, minute) or 0
+    yield key(names.COLLECTOR_SUCCESS, "gpu"), 1
+    for threshold in guide.MACHINE:
+        yield key(names.THRESHOLD, threshold.signal, threshold.level), threshold.value
+
+
+class _Life:
+    """Walks a run through its chapters, second by second where it matters."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._chapters = list(_with_starts(run))
+        self._chapter: Chapter | None = None
+        self._now = 0.0
+        self._generation = 0
+        self._launched_at = self._phase_at = 0.0
+        self._steps = self._stepping = 0.0
+        self._last_step_at: float | None = None
+        self._saved_at: float | None = None
+        self._out_of_memory = 0
+
+    @property
+    def gpu(self) -> tuple[float, float]:
+        """How busy the run makes the GPU, and the memory in use (the desktop's half GiB where it does not run)."""
+        return (self._chapter.gpu, self._chapter.vram_gib or 0.5) if self._chapter else (0.0, 0.5)
+
+    def live_until(self, seconds: float) -> Scrape:
+        """Go on to that second and say what the exporter shows then; nothing before the launch."""
+        while self._now < seconds:
+            following = self._chapters[0][0] if self._chapters else float("inf")
+            until = min(following, seconds)
+            self._train(until)
+            self._now = until
+            if until == following:
+                self._turn_page(self._chapters.pop(0)[1])
+        return dict(self._told()) if self._generation else {}
+
+    def _turn_page(self, chapter: Chapter) -> None:
+        if self._chapter and self._chapter.saves_at_end:
+            self._saved_at = self._now
+        if chapter.launch:
+            self._generation += 1
+            self._launched_at, self._last_step_at = self._now, None
+            self._steps = self._stepping = 0.0
+        if self._chapter is None or chapter.phase != self._chapter.phase:
+            self._phase_at = self._now
+        self._out_of_memory += chapter.out_of_memory
+        self._chapter = chapter
+
+    def _train(self, until: float) -> None:
+        chapter = self._chapter
+        if chapter is None or chapter.step_seconds is None:
+            return
+        before, self._steps = int(self._steps), self._steps + (until - self._now) / chapter.step_seconds
+        if int(self._steps) > before:
+            # The first step after a pause is timed with it, as a follower of the output does.
+            self._stepping += until - (self._now if self._last_step_at is None else self._last_step_at)
+            self._last_step_at = until
+        if chapter.saves_every:
+            every = chapter.saves_every * 60
+            at = self._phase_at + (until - self._phase_at) // every * every
+            self._saved_at = at if at > max(self._phase_at, self._saved_at or 0) else self._saved_at
+
+    def _told(self) -> Iterator[tuple[str, float]]:
+        run, chapter = self._run.name, self._chapter
+        assert chapter is not None
+        yield key(names.RUN_UP, run), float(chapter.phase.live)
+        for phase in Phase:
+            yield key(names.RUN_PHASE, run, phase.value), float(phase == chapter.phase)
+        yield key(names.RUN_PHASE_START, run), self._phase_at
+        yield key(names.RUN_START, run, str(self._generation)), self._launched_at
+        if chapter.phase.live:
+            yield key(names.RUN_BEAT, run), self._now
+        else:
+            yield key(names.RUN_BEAT, run), self._phase_at
+            yield key(names.RUN_EXIT_CODE, run), float(chapter.phase != Phase.FINISHED)
+        yield key(names.RUN_GPU, run, *GPU), 1
+        yield key(names.RUN_STEPS_DONE, run), int(self._steps)
+        if self._last_step_at is not None:
+            yield key(names.RUN_LAST_STEP, run), self._last_step_at
+            yield key(names.RUN_STEP_DURATION, run, suffix="_sum"), self._stepping
+            yield key(names.RUN_STEP_DURATION, run, suffix="_count"), int(self._steps)
+        yield from self._told_of_files()
+
+    def _told_of_files(self) -> Iterator[tuple[str, float]]:
+        run = self._run.name
+        for kind in ErrorKind:
+            count = self._out_of_memory if kind == ErrorKind.CUDA_OUT_OF_MEMORY else 0
+            yield key(names.RUN_ERRORS, run, kind.value), count
+        yield key(names.CHECKPOINTS_VALID, run), float(self._saved_at is not None)
+        if self._saved_at is not None:
+            yield key(names.CHECKPOINT_LAST, run), self._saved_at
+            yield key(names.CHECKPOINT_LAST_VALID, run), 1
+        thresholds = {**guide.run_thresholds(self._run.profile, 2.5), **self._run.thresholds}
+        for (signal, name), value in thresholds.items():
+            yield key(names.RUN_THRESHOLD, run, signal, name), value
+
+
+def _with_starts(run: Run) -> Iterator[tuple[float, Chapter]]:
+    at = run.launched * 60
+    for chapter in run.chapters:
+        yield at, chapter
+        at += chapter.minutes * 60
+
+
+def columns(night: Night) -> dict[str, list[Sample]]:
+    """Series by series instead. As Prometheus does, a series turns stale where a scrape misses it or no longer has it."""
+    rows = list(scrapes(night))
+    found = {series: list(_column(series, rows)) for series in {series for row in rows if row for series in row}}
+    if up("trainwarden") not in night.also:
+        found[up("trainwarden")] = [float(row is not None) for row in rows]
+    return found
+
+
+def _column(series: str, rows: Iterable[Scrape | None]) -> Iterator[Sample]:
+    there = False
+    for row in rows:
+        value = row.get(series) if row else None
+        yield "stale" if there and value is None else value
+        there = value is not None

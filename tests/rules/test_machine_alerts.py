@@ -1,0 +1,86 @@
+"""The machine's alerts and the watch's own: warning and danger under one name, from their minute until they are over."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.rules.promtool import Stands, check, stands
+from tests.rules.story import Levels, Night, Run, caching, key, starting, training, up
+from trainwarden import guide, names
+from trainwarden.stack.tools import Tools
+
+TRAINS = [starting(2), caching(8), training(300)]  # launched at 5
+EXPORTER = up("trainwarden")
+RECEIVER = up("trainwarden-receiver")
+COLLECTOR = key(names.COLLECTOR_SUCCESS, "gpu")
+
+
+def _climbs(low: float, warning: float, danger: float) -> Levels:
+    """Warning from 20 to 60, danger from 30 to 50."""
+    return ((0, low), (20, warning), (30, danger), (50, warning), (60, low))
+
+
+# Two minutes of mean reach the limit within a minute, `for` is two minutes more; five minutes are kept afterwards.
+def _both(alert: str, **labels: str) -> list[Stands]:
+    return [stands(alert, "warning", 23, 65.5, **labels), stands(alert, "critical", 33, 56, **labels)]
+
+
+RAM_HIGH = _both("TrainwardenMemoryHigh")
+PRESSURE = stands("TrainwardenRunMemoryPressure", "warning", 33, 56, run="lora")
+
+NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
+    # 90 % of 30 GB leave 3 GB available, 75 % leave 7.5 GB.
+    "RAM without a run": (
+        Night(80, ram_used=_climbs(0.4, 0.75, 0.9)),
+        [*RAM_HIGH, *_both("TrainwardenMemoryAvailableLow")],
+    ),
+    "RAM during a run: consider a lower configuration": (
+        Night(80, [Run(TRAINS)], ram_used=_climbs(0.4, 0.75, 0.9)),
+        [*RAM_HIGH, *_both("TrainwardenMemoryAvailableLow"), PRESSURE],
+    ),
+    "RAM jumps for a minute": (Night(40, ram_used=((0, 0.4), (20, 0.9), (21, 0.4))), []),
+    "swap": (Night(80, swap_mib=_climbs(283, 800, 3000)), _both("TrainwardenSwapHigh")),
+    "temperature": (Night(80, celsius=_climbs(47, 80, 90)), _both("TrainwardenGpuHot", gpu="0")),
+    "temperature, and scrapes are missed": (
+        Night(80, celsius=_climbs(47, 80, 90), missed_every=4),
+        _both("TrainwardenGpuHot", gpu="0"),
+    ),
+    "the user's threshold is another": (
+        Night(60, celsius=((0, 80),), also={key(names.THRESHOLD, "gpu_temperature_celsius", "warning"): ((0, 83),)}),
+        [],
+    ),
+    "the exporter is down": (
+        Night(60, [Run(TRAINS)], exporter_down=(20, 40)),
+        [stands("TrainwardenExporterDown", "critical", 23, 40)],
+    ),
+    "Prometheus knows no exporter": (
+        Night(30, also={EXPORTER: ((0, None),)}),
+        [stands("TrainwardenExporterDown", "critical", 1)],
+    ),
+    "the receiver is down": (
+        Night(60, also={RECEIVER: ((0, 1), (20, 0), (40, 1))}),
+        [stands("TrainwardenReceiverDown", "critical", 23, 40)],
+    ),
+    "a collector fails": (
+        Night(60, also={COLLECTOR: ((0, 1), (20, 0), (40, 1))}),
+        [stands("TrainwardenCollectorFailing", "warning", 27, 40, collector="gpu")],
+    ),
+    "one of the machine's thresholds is missing": (
+        Night(60, also={key(names.THRESHOLD, *guide.MACHINE[0][:2]): ((0, 0.7), (20, None), (40, 0.7))}),
+        [stands("TrainwardenThresholdsMissing", "critical", 28, 40)],
+    ),
+    "one of a run's thresholds is missing": (
+        Night(
+            60,
+            [Run(TRAINS)],
+            also={key(names.RUN_THRESHOLD, "lora", *guide.RUN[0][:2]): ((0, 0.9), (20, None), (40, 0.9))},
+        ),
+        [stands("TrainwardenThresholdsMissing", "critical", 28, 40, run="lora")],
+    ),
+    "the exporter begins after Prometheus": (Night(30, exporter_down=(0, 1)), []),
+}
+
+
+@pytest.mark.parametrize("night", NIGHTS)
+def test_it_stands_from_its_minute_until_it_is_over(night: str, tools: Tools, tmp_path: Path) -> None:
+    check(tools.promtool, tmp_path, *NIGHTS[night])

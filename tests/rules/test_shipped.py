@@ -1,0 +1,138 @@
+"""The shipped rules hold together: with promtool, the exporter's names, the guide's thresholds, and the runbooks."""
+
+import re
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.rules import shipped
+from tests.rules.promtool import RULES
+from tests.rules.story import Night, Run, columns, ended, starting, training
+from trainwarden import guide, names
+from trainwarden.model import Phase
+from trainwarden.names import Family
+from trainwarden.stack.tools import Tools
+
+REPOSITORY = RULES.parents[1]
+RUNBOOKS = REPOSITORY / "docs" / "runbooks"
+GOLDEN = REPOSITORY / "tests" / "golden" / "exporter.prom"
+BY_SCRAPE = {"instance", "job"}
+ALERTS = shipped.alerts()
+NAMED = [pytest.param(rule, id=f"{rule['alert']}-{rule['labels']['severity']}") for rule in ALERTS]
+
+
+def _exported() -> dict[str, set[str]]:
+    """Every metric name that the code exports, and its labels."""
+    found: dict[str, set[str]] = {"up": set()}
+    for family in (*names.EXPORTER_FAMILIES, *names.RECEIVER_FAMILIES):
+        found.update({name: set(family.labels) for name in _metric_names(family)})
+    return found
+
+
+def _metric_names(family: Family) -> list[str]:
+    return [family.name + s for s in ("_sum", "_count", "_bucket")] if family.kind == "histogram" else [family.name]
+
+
+def test_promtool_finds_nothing(tools: Tools) -> None:
+    files = sorted(RULES.glob("*.yml"))
+    done = subprocess.run(
+        [tools.promtool, "check", "rules", "--lint=all", "--lint-fatal", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_configuration_is_accepted_with_the_rules_and_targets_in_place(tools: Tools) -> None:
+    done = subprocess.run(
+        [tools.promtool, "check", "config", RULES.parent / "prometheus.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(list(RULES.glob('*.yml')))} rule files found" in done.stdout
+    assert "WARNING" not in done.stdout + done.stderr
+
+
+def test_every_metric_is_one_that_the_code_exports() -> None:
+    assert shipped.metrics() <= set(_exported())
+
+
+def test_every_label_of_a_selector_is_one_of_its_metric() -> None:
+    exported = _exported()
+    wrong = [s for s in shipped.selectors() if not set(s.matchers) <= exported.get(s.metric, set()) | BY_SCRAPE]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "table"), [("trainwarden_threshold", guide.MACHINE), ("trainwarden_run_threshold", guide.RUN)]
+)
+def test_every_threshold_is_the_guides(metric: str, table: tuple[guide.Threshold, ...]) -> None:
+    used = {(s.matchers["signal"], s.matchers["level"]) for s in shipped.selectors() if s.metric == metric}
+    assert used <= {(threshold.signal, threshold.level) for threshold in table}
+
+
+def test_missing_thresholds_are_counted_against_the_guides_tables() -> None:
+    (rule,) = [rule for rule in ALERTS if rule["alert"] == "TrainwardenThresholdsMissing"]
+    counts = re.findall(r"\((trainwarden_\w+)\[3m\]\)\) >= (\d+)", rule["expr"])
+    assert dict(counts) == {
+        "trainwarden_threshold": str(len(guide.MACHINE)),
+        "trainwarden_run_threshold": str(len(guide.RUN)),
+    }
+
+
+def test_every_job_is_scraped() -> None:
+    configuration = yaml.safe_load((RULES.parent / "prometheus.yml").read_text())
+    jobs = {job["job_name"] for job in configuration["scrape_configs"]}
+    assert {s.matchers["job"] for s in shipped.selectors() if "job" in s.matchers} == jobs
+
+
+def test_both_jobs_are_of_one_machine() -> None:
+    targets = [
+        yaml.safe_load((RULES.parent / "targets" / f"{role}.yml").read_text()) for role in ("exporter", "receiver")
+    ]
+    exporter, receiver = ([entry["labels"]["instance"] for entry in entries] for entries in targets)
+    assert exporter == receiver
+    assert all(":" not in instance for instance in exporter)
+
+
+@pytest.mark.parametrize("rule", NAMED)
+def test_every_alert_says_how_bad_it_is_what_it_means_and_what_to_do(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in ("critical", "warning", "info")
+    assert set(rule["annotations"]) == {"summary", "description", "remedy", "runbook_url"}
+    assert rule["annotations"]["summary"].endswith(".")
+    assert "$value" not in str(rule["labels"])
+    page = f"https://github.com/trainwarden/trainwarden/blob/main/docs/runbooks/{rule['alert']}.md"
+    assert rule["annotations"]["runbook_url"] == page
+
+
+def test_every_alert_has_its_runbook_and_every_runbook_its_alert() -> None:
+    assert {page.stem for page in RUNBOOKS.glob("*.md")} == {rule["alert"] for rule in ALERTS}
+
+
+def test_only_the_restart_alerts_ask_for_a_restart_and_they_name_the_generation() -> None:
+    restarting = {rule["alert"]: rule for rule in ALERTS if rule["labels"].get("action") == "restart"}
+    assert set(restarting) == set(names.RESTART_ALERTS)
+    assert all("run:trainwarden_run_generation:newest" in rule["expr"] for rule in restarting.values())
+    assert all("keep_firing_for" not in rule for rule in restarting.values())
+
+
+def test_the_input_series_of_the_rule_tests_are_those_of_the_golden_page() -> None:
+    golden = {
+        (sample.name, frozenset(sample.labels))
+        for family in text_string_to_metric_families(GOLDEN.read_text())
+        for sample in family.samples
+    }
+    night = Night(200, [Run([starting(1), training(100), ended(Phase.FAILED)])])
+    told = {_name_and_labels(series) for series in columns(night)}
+    assert {one for one in told if one[0] != "up"} <= golden
+
+
+def _name_and_labels(series: str) -> tuple[str, frozenset[str]]:
+    name, _, inside = series.partition("{")
+    return name, frozenset(label for label, _ in shipped.MATCHER.findall(inside)) - BY_SCRAPE
