@@ -1,11 +1,12 @@
 """The fake driver, as the real pynvml sees it: each mode and each fact of its script."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.console import Console
-from tests.support.nvml import GIB, FakeDriver, uuid_of
+from tests.support.nvml import GIB, FakeDriver, build_library, uuid_of
 
 
 @pytest.fixture
@@ -119,3 +120,13 @@ def test_each_call_takes_as_long_as_it_is_told(nvml: FakeDriver, opened: Console
     nvml.set(delay_us=50_000)
     timed = "(lambda t: [nvmlDeviceGetCount(), __import__('time').monotonic() - t])(__import__('time').monotonic())"
     assert opened.ask(timed)[1] >= 0.05
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
+def test_without_a_compiler_there_is_one_sentence_and_under_ci_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match=r"needs a C compiler: install one \(apt install gcc\)"):
+        build_library(tmp_path)
