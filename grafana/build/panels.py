@@ -97,8 +97,12 @@ def value(face: Face, *queries: Query, decimals: float | None = None) -> stat.Pa
 
 
 def word(face: Face, *queries: Query) -> stat.Panel:
-    """The name of what holds now: a label's value, where the series says 1."""
-    return _stat(face, queries, looks.BigValueTextMode.NAME)
+    """The name of what holds now: a legend, or a label's value.
+
+    Grafana writes no empty text in such a panel, so that is one more answer.
+    """
+    nothing = f"vector(1) unless on() ({' or '.join(query.expression for query in queries)})"
+    return _stat(face, (*queries, Query(nothing, face.empty, QUIET)), looks.BigValueTextMode.NAME)
 
 
 def phrase(face: Face, *queries: Query, decimals: float | None = None) -> stat.Panel:
@@ -120,13 +124,14 @@ def bars(face: Face, query: Query, whole: float | None = None) -> bargauge.Panel
         .display_mode(looks.BarGaugeDisplayMode.BASIC)
         .value_mode(looks.BarGaugeValueMode.TEXT)
         .reduce_options(_newest())
+        .text(common.VizTextDisplayOptions().value_size(22))
         .min(0)
         .color_scheme(_fixed(PLAIN))
     )
-    if whole is not None:
-        return panel.max(whole).name_placement(looks.BarGaugeNamePlacement.HIDDEN)
-    panel.name_placement(looks.BarGaugeNamePlacement.LEFT)
-    return panel.sizing(looks.BarGaugeSizing.MANUAL).min_viz_height(24).max_viz_height(32)
+    if whole is None:
+        panel.sizing(looks.BarGaugeSizing.MANUAL).min_viz_height(24).max_viz_height(32)
+        return panel.name_placement(looks.BarGaugeNamePlacement.LEFT)
+    return panel.name_placement(looks.BarGaugeNamePlacement.HIDDEN).max(whole).decimals(1)
 
 
 def timeline(face: Face, *queries: Query, shown: dict[int, Shown]) -> statetimeline.Panel:

@@ -79,14 +79,16 @@ def recent_step_time() -> str:
 
 
 def remaining_seconds() -> str:
-    """Steps left over the pace of 15 minutes.
+    """Steps left over the pace of 15 minutes, the time before the first step left out.
 
-    By ``deriv``: ``rate`` would take the step back at a resume for a counter's reset. For as long as the window
-    holds such a step back there is no estimate.
+    By ``deriv``: ``rate`` would take the step back at a resume for a counter's reset. There is no estimate for as long
+    as the window holds such a step back, nor where no step was taken for 5 minutes.
     """
     step = run(names.RUN_STEP)
     left = f"({run(names.RUN_MAX_STEPS)} - on(instance, run) {step})"
-    return f"{left} / on(instance, run) (deriv({step}[15m]) > 0) unless on(instance, run) resets({step}[15m]) > 0"
+    pace = f"(deriv(({step} > 0)[15m:]) > 0)"
+    steady = f"(changes({step}[5m]) > 0 unless resets({step}[15m]) > 0)"
+    return f"{left} / on(instance, run) {pace} and on(instance, run) {steady}"
 
 
 def gpu_is_idle() -> str:

@@ -19,7 +19,7 @@ def restarts() -> list[Panel]:
             Query(f"{ask.run(names.RESTART_STATE)} == 1", "{{state}}"),
         ),
         value(
-            Face(602, "Restarts", "Launched by the receiver, by what had gone wrong.", "none", "none", 5, 4),
+            Face(602, "Restarts", "Launched by the receiver, by what had gone wrong.", "none", NO_RECEIVER, 5, 4),
             Query(ask.run(names.RESTARTS), "{{reason}}"),
         ),
         value(
@@ -62,7 +62,7 @@ def holds_and_alerts() -> list[Panel]:
                 "Held back",
                 "How often the receiver decided not to act, by reason: a healthy run is never restarted.",
                 "none",
-                "never",
+                "nothing was held back",
                 8,
                 6,
             ),
