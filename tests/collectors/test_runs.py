@@ -140,6 +140,13 @@ def test_a_histogram_of_another_version_is_a_fault(tmp_path: Path) -> None:
     )
 
 
+def test_a_profile_that_is_unknown_here_is_a_fault(tmp_path: Path) -> None:
+    folder = write(tmp_path, spec(profile="reckless"), state())
+    assert read(tmp_path).faults == (
+        f"{folder.spec_path}: profile 'reckless' is not one of conservative, balanced, aggressive; launch the run anew",
+    )
+
+
 def test_the_histogram_is_cumulative(tmp_path: Path) -> None:
     counts = [0] * (len(STEP_BUCKETS) + 1)
     counts[6], counts[-1] = 3, 1

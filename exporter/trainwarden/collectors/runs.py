@@ -12,6 +12,7 @@ from prometheus_client.utils import floatToGoString
 from trainwarden import names
 from trainwarden.collectors.base import Reading, metric
 from trainwarden.errors import RunFolderError
+from trainwarden.guide import PROFILES
 from trainwarden.model import STEP_BUCKETS, ErrorKind, Outcome, Phase, Progress, RunSpec, RunState, StepDurations
 from trainwarden.names import Family
 from trainwarden.runs.folder import RunFolder, best_progress, list_runs
@@ -81,6 +82,7 @@ def _read_run(folder: RunFolder, boot_id: str, gpus: Mapping[str, int]) -> Run |
     spec, state, found = folder.read_spec(), folder.read_state(), folder.read_progress()
     if spec is None:
         return None
+    _check_profile(folder, spec)
     if state is not None and state.run_id != spec.run_id:
         state = None  # of an earlier use of the name
     progress = best_progress(found, state.generation) if state else None
@@ -97,6 +99,13 @@ def _read_run(folder: RunFolder, boot_id: str, gpus: Mapping[str, int]) -> Run |
         errors=_errors(found),
         gpus=_gpus(spec, state, gpus),
     )
+
+
+def _check_profile(folder: RunFolder, spec: RunSpec) -> None:
+    if spec.profile not in PROFILES:
+        raise RunFolderError(
+            f"{folder.spec_path}: profile '{spec.profile}' is not one of {', '.join(PROFILES)}; launch the run anew"
+        )
 
 
 def _check_histogram(folder: RunFolder, progress: Progress | None) -> None:
