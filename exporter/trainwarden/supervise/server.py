@@ -41,6 +41,7 @@ class ControlServer:
         carry_out: Callable[[Request], Reply],
         clock: Callable[[], float],
     ) -> None:
+        self._folder = folder
         self._selector = selector
         self._carry_out = carry_out
         self._clock = clock
@@ -63,6 +64,7 @@ class ControlServer:
                 with suppress(OSError):
                     connection.socket.sendall(connection.answer)
             self._close(connection)
+        self._folder.socket_path.unlink(missing_ok=True)
 
     def _accept(self) -> None:
         with suppress(OSError):
