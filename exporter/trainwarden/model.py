@@ -247,6 +247,9 @@ class Progress(Struct, frozen=True, kw_only=True):
     last_error: str = ""
     """The newest line that held one, shortened; shown to people, never parsed."""
     saves: int = 0
+    batches_per_epoch: int | None = None
+    accumulation: int | None = None
+    """Batches of one step, where the trainer says so; with them the steps of one epoch are known."""
     counter: str | None = None
     """The bar that counts the steps, once it is known: ``steps`` in kohya's output, empty for a bar without a name."""
     count: int | None = None

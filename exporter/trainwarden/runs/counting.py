@@ -13,39 +13,34 @@ from trainwarden.runs.bars import EPOCH, STEPS, Bar
 from trainwarden.runs.events import Header
 
 
-def merge(known: Header, said: Header) -> Header:
-    """``known`` with what one more line said."""
-    return Header(*(old if new is None else new for old, new in zip(known, said, strict=True)))
-
-
-def steps_per_epoch(header: Header) -> int | None:
+def steps_per_epoch(progress: Progress) -> int | None:
     """Optimisation steps of one epoch, as kohya computes them; None before its header said enough."""
-    total, epochs, batches, accumulation = header
+    total, epochs = progress.max_steps, progress.max_epochs
     if total and epochs and total % epochs == 0:
         return total // epochs
     # max_train_steps is no multiple of an epoch: the last one is cut short.
+    batches, accumulation = progress.batches_per_epoch, progress.accumulation
     return ceil(batches / accumulation) if batches and accumulation else None
 
 
-def first_step(header: Header, resumed_epochs: int | None, base_step: int | None) -> int | None:
+def first_step(progress: Progress, resumed_epochs: int | None, base_step: int | None) -> int | None:
     """The run's step when this generation's count was 0; None while it cannot be told."""
     if base_step is not None or not resumed_epochs:
         return base_step or 0
-    per_epoch = steps_per_epoch(header)
+    per_epoch = steps_per_epoch(progress)
     return None if per_epoch is None else resumed_epochs * per_epoch
 
 
-def place(progress: Progress, header: Header, first: int | None) -> Progress:
-    """Take over what the header says; a step that could not be told is told as soon as it can be."""
-    step = progress.step
-    if step is None and first is not None and progress.count is not None:
-        step = first + progress.count
-    return structs.replace(
-        progress,
-        step=step,
-        max_steps=progress.max_steps if header.total_steps is None else header.total_steps,
-        max_epochs=progress.max_epochs if header.epochs is None else header.epochs,
-    )
+def note_header(progress: Progress, header: Header) -> Progress:
+    """Take over what a line of the header says."""
+    return structs.replace(progress, **{name: said for name, said in header._asdict().items() if said is not None})
+
+
+def place(progress: Progress, first: int | None) -> Progress:
+    """Tell the step as soon as it can be told: the header may come after the bar."""
+    if progress.step is not None or progress.count is None or first is None:
+        return progress
+    return structs.replace(progress, step=first + progress.count)
 
 
 def begin_count(progress: Progress, counter: str) -> Progress:

@@ -11,11 +11,11 @@ _HEAD = 1024
 
 
 class Header(NamedTuple):
-    """One line of what kohya says before it trains; the other fields are None."""
+    """One line of what kohya says before it trains; the other fields are None. Named as in ``model.Progress``."""
 
-    total_steps: int | None = None
+    max_steps: int | None = None
     """Optimisation steps of the whole run, a resumed one too."""
-    epochs: int | None = None
+    max_epochs: int | None = None
     batches_per_epoch: int | None = None
     accumulation: int | None = None
 
@@ -52,8 +52,8 @@ class KohyaSpeaks(NamedTuple):
 Event = Bar | Header | EpochStarted | Loss | Saving | Caching | Evaluating | KohyaSpeaks | Fault
 
 _HEADER_FIELDS = {
-    "total optimization steps": "total_steps",
-    "num epochs": "epochs",
+    "total optimization steps": "max_steps",
+    "num epochs": "max_epochs",
     "num batches per epoch": "batches_per_epoch",
     "gradient accumulation steps": "accumulation",
 }

@@ -58,7 +58,6 @@ class Follower:
         )
         self._resumed_epochs = resumed_epochs
         self._base_step = base_step
-        self._header = Header()
         self._lines = LineSplitter()
         self._times = StepTimes()
         self._new_steps = 0
@@ -75,7 +74,6 @@ class Follower:
         """Go on from what a former follower of this generation stored; feed it from ``progress.position`` on."""
         follower = cls(progress.generation, progress.beat_at, resumed_epochs=resumed_epochs, base_step=base_step)
         follower._progress = progress
-        follower._header = Header(total_steps=progress.max_steps, epochs=progress.max_epochs)
         follower._lines = LineSplitter(progress.position)
         follower._times = StepTimes(progress.durations, progress.median_step_seconds)
         follower._untimed = True
@@ -119,7 +117,7 @@ class Follower:
 
     @property
     def _first_step(self) -> int | None:
-        return counting.first_step(self._header, self._resumed_epochs, self._base_step)
+        return counting.first_step(self._progress, self._resumed_epochs, self._base_step)
 
     def _read(self, line: str, now: float) -> None:
         for event in read_line(line):
@@ -179,7 +177,7 @@ class Follower:
 
     def _begin_epoch(self, epoch: EpochStarted, now: float) -> None:
         self._update(epoch=epoch.number)
-        self._note_header(Header(epochs=epoch.of))
+        self._note_header(Header(max_epochs=epoch.of))
         if self._progress.count is not None:
             self._enter(Phase.TRAINING, now)
 
@@ -199,14 +197,15 @@ class Follower:
         if not self._new_steps:
             return
         last = self._progress.last_step_at
-        if last is not None and now >= last and not self._untimed:
+        # Not later than the last step: the clock was set back, or one backlog is read in several pieces.
+        if last is not None and now > last and not self._untimed:
             self._times.add(now - last, self._new_steps)
         self._update(last_step_at=now)
         self._new_steps, self._untimed = 0, False
 
     def _note_header(self, header: Header) -> None:
-        self._header = counting.merge(self._header, header)
-        self._progress = counting.place(self._progress, self._header, self._first_step)
+        self._progress = counting.note_header(self._progress, header)
+        self._progress = counting.place(self._progress, self._first_step)
 
     def _note_loss(self, loss: float | None, line: str) -> None:
         if loss is None:

@@ -1,0 +1,96 @@
+"""A drawing of a progress bar becomes a count, and only the right bar counts steps."""
+
+import math
+
+import pytest
+
+from trainwarden.runs.bars import EPOCH, STEPS, UNNAMED, Bar, counts_steps, read_bar, read_loss
+
+
+@pytest.mark.parametrize(
+    ("text", "bar"),
+    [
+        ("steps:   0%|          | 0/60 [00:00<?, ?it/s]", Bar(STEPS, 0, 60)),
+        ("steps:  33%|███▎  | 20/60 [00:07<00:15, 2.51it/s, avr_loss=1.08]", Bar(STEPS, 20, 60, 1.08)),
+        ("steps:  28%|██▊| 17/60 [00:07<00:18,  2.35it/s, avr_loss=1]    ", Bar(STEPS, 17, 60, 1.0)),
+        ("steps:   0% 7/3900 [00:16<2:31:41,  2.34s/it, avr_loss=6.13e-5]", Bar(STEPS, 7, 3900, 6.13e-5)),
+        ("steps:   2%|▏| 1/60 [00:01<00:59, 1.01s/it, loss=0.2, lr=1e-4]", Bar(STEPS, 1, 60, 0.2)),
+        ("steps: 2%|▏| 1/60 [0:01<0:59, avr_loss=0.3, max mean norm=1.2]", Bar(STEPS, 1, 60, 0.3)),
+        ("Steps:  10%|█  | 50/500 [01:00<09:00, 1.2s/it, lr=0.0001, loss=0.11]", Bar(STEPS, 50, 500, 0.11)),
+        ("read caption: 100%|██████████| 10/10 [00:00<00:00, 26313.07it/s]", Bar("read caption", 10, 10)),
+        ("Loading pipeline components...:  25%|██▌| 1/4 [00:00<00:00]", Bar("Loading pipeline components...", 1, 4)),
+        ("  0%|    | 0/10 [00:00<?, ?it/s]", Bar(UNNAMED, 0, 10)),
+        ("Epoch 2:  41% 611/1490 [04:51<06:59, 2.10it/s, loss=0.2]", Bar(EPOCH, 611, 1490, 0.2, 3)),
+        ("Epoch 0/1  ━━━━╺━━━ 8/16 0:00:00 • 0:00:01 85.2it/s train_loss: 0.066", Bar(EPOCH, 8, 16, 0.066, 1)),
+    ],
+)
+def test_a_bar_is_read(text: str, bar: Bar) -> None:
+    assert read_bar(text)[0] == bar
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "steps:  33%|███▎      | 20/6",
+        "steps:  33%|███▎      | 20/60 [00:07<00:15, 2.51it/s, avr_loss=1.0",
+        "set image size from cache files: 0/10",
+        "saved 100% of 10/10 images [done]",
+        "steps: 1%| | 1234567890123/60 [00:00<?]",
+    ],
+)
+def test_what_is_no_whole_bar_is_none(text: str) -> None:
+    assert read_bar(text) == (None, text)
+
+
+def test_what_is_glued_to_a_bar_is_handed_on() -> None:
+    _, rest = read_bar("steps: 100%|██| 60/60 [00:16<00:00, 3.53it/s, avr_loss=1.02]Traceback (most recent call last):")
+    assert rest == "Traceback (most recent call last):"
+
+
+@pytest.mark.parametrize("loss", ["nan", "NaN", "inf", "-inf"])
+def test_a_loss_that_is_no_number_is_handed_on_as_it_is(loss: str) -> None:
+    bar, _ = read_bar(f"steps:   2%|█ | 58/2900 [01:09<56:50, 1.20s/it, avr_loss={loss}]")
+    assert bar is not None
+    assert bar.loss is not None
+    assert not math.isfinite(bar.loss)
+
+
+def test_the_loss_of_another_name_is_not_taken() -> None:
+    bar, _ = read_bar("steps:   2%|█ | 58/2900 [01:09<56:50, 1.20s/it, reduced_train_loss=2.3, val_loss=9]")
+    assert bar == Bar(STEPS, 58, 2900)
+
+
+@pytest.mark.parametrize(
+    ("text", "loss"),
+    [
+        ("{'loss': 4.328, 'grad_norm': 1.655, 'epoch': 0.25}", 4.328),
+        ("{'loss': '4.328', 'grad_norm': '1.655'}", 4.328),
+        ("{'eval_loss': 1.0, 'epoch': 1.0}", None),
+        ("loss: 1.0", None),
+    ],
+)
+def test_a_loss_in_a_line_of_its_own(text: str, loss: float | None) -> None:
+    assert read_loss(text) == loss
+
+
+@pytest.mark.parametrize(
+    ("bar", "counter", "total", "counts"),
+    [
+        (Bar(STEPS, 1, 60), None, None, True),
+        (Bar(STEPS, 1, 60), STEPS, 60, True),
+        (Bar(STEPS, 1, 60), UNNAMED, 10, True),
+        (Bar(STEPS, 61, 60), STEPS, 60, False),
+        (Bar(UNNAMED, 1, 10), STEPS, None, False),
+        (Bar(UNNAMED, 1, 10), None, None, True),
+        (Bar(UNNAMED, 1, 10), UNNAMED, 10, True),
+        (Bar(UNNAMED, 1, 50), UNNAMED, 10, False),
+        (Bar(EPOCH, 1, 16), UNNAMED, 10, True),
+        (Bar(EPOCH, 1, 16), STEPS, 60, False),
+        (Bar("read caption", 1, 10), None, None, False),
+        (Bar("Writing model shards", 1, 1), UNNAMED, 10, False),
+        (Bar("validation steps", 1, 10), STEPS, 60, False),
+    ],
+)
+def test_only_the_surest_bar_counts_steps(bar: Bar, counter: str | None, total: int | None, counts: bool) -> None:
+    assert counts_steps(bar, counter, total) is counts
