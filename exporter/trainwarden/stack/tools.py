@@ -18,6 +18,7 @@ import requests
 
 from trainwarden.errors import StackError
 from trainwarden.stack import apt, release, version
+from trainwarden.stack.relocate import relocate_alertmanager
 from trainwarden.stack.version import Version
 
 FOLDER_ENVIRONMENT = "TRAINWARDEN_TOOLS"
@@ -150,16 +151,20 @@ def _from_packages(project: Project, folder: Path, say: Say) -> str | None:
         if offered < project.minimum:
             return f"the distribution's {version.text(offered)} is too old"
         say(f"Unpacking the distribution's {project.title} {version.text(offered)}")
-        _unpack(lists, project.package, folder, f"{project.package}_{version.text(offered)}")
+        _unpack(lists, project, folder, f"{project.package}_{version.text(offered)}")
     except (OSError, subprocess.SubprocessError):
         return "the distribution's packages could not be fetched"
+    except StackError as error:
+        return f"the distribution's does not run without being installed ({error})"
     return None
 
 
-def _unpack(lists: apt.Lists, package: str, folder: Path, name: str) -> None:
+def _unpack(lists: apt.Lists, project: Project, folder: Path, name: str) -> None:
     """Into a folder that gets its name only when it is complete."""
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as scratch:
-        lists.unpack([package, *lists.web_parts(package)], Path(scratch) / name)
+        lists.unpack([project.package, *lists.web_parts(project.package)], Path(scratch) / name)
+        if project is ALERTMANAGER:
+            relocate_alertmanager(Path(scratch) / name)
         (Path(scratch) / name).rename(folder / name)
 
 
