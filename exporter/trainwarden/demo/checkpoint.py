@@ -32,10 +32,10 @@ class Saver:
         self._learner = learner
         self._save_seconds = save_seconds
 
-    def weights(self, path: Path, metadata: dict[str, str]) -> None:
+    def weights(self, path: Path) -> None:
         """Write a ``.safetensors`` of the weights alone."""
         print(f"\nsaving checkpoint: {path}")
-        self._write(path, tensors.save(self._learner.weights, metadata))
+        self._write(path, self._tensors())
 
     def state(self, folder: Path, epoch: int, step: int) -> None:
         """Write a state folder. ``step`` counts from the start of this process, as kohya's does."""
@@ -46,13 +46,17 @@ class Saver:
         log.info("save train state to %s at epoch %d step %d", path, epoch, step)
         learner = self._learner
         for what, name, content in (
-            ("Model weights", "model.safetensors", tensors.save(learner.weights, {"format": "pt"})),
+            ("Model weights", "model.safetensors", self._tensors()),
             ("Optimizer state", "optimizer.bin", _archive("optimizer", _optimizer(learner))),
             ("Scheduler state", "scheduler.bin", _archive("scheduler", {"last_epoch": learner.schedule_steps})),
             ("Random states", "random_states_0.pkl", _archive("random_states_0", {"seed": learner.seed})),
         ):
             self._write(folder / name, content)
             log.info("%s saved in %s", what, folder / name)
+
+    def _tensors(self) -> bytes:
+        """One key of metadata only: the library writes several in random order, and files are to be compared."""
+        return bytes(tensors.save(self._learner.weights, {"format": "pt"}))
 
     def _write(self, path: Path, data: bytes) -> None:
         size = -(-len(data) // _SLICES)
@@ -67,7 +71,8 @@ def load_state(folder: Path, learner: Learner) -> int:
     log.info("Loading states from %s", folder)
     train_state = json.loads((folder / "train_state.json").read_bytes())
     log.info("load train state from %s: %s", folder / "train_state.json", train_state)
-    learner.weights = dict(tensors.load((folder / "model.safetensors").read_bytes()))
+    weights = tensors.load((folder / "model.safetensors").read_bytes())
+    learner.weights = {name: value.copy() for name, value in weights.items()}
     log.info("All model weights loaded successfully")
     optimizer = _read_archive(folder / "optimizer.bin")
     learner.optimizer_steps = int(optimizer["step"])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Tensor = NDArray[np.float32]
 
 DOWN, UP = "lora_unet_demo.lora_down.weight", "lora_unet_demo.lora_up.weight"
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 5e-3
 _WIDTH, _RANK, _BATCH = 256, 8, 64
 _TASK, _START, _BATCHES = range(3)
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8

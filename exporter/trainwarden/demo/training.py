@@ -105,7 +105,7 @@ class _Loop:
         self._bar.set_postfix(avr_loss=sum(self._losses) / len(self._losses))
 
     def _save(self, epoch: int) -> None:
-        self._saver.weights(self._path(f"-{epoch:06d}.safetensors"), self._metadata(epoch))
+        self._saver.weights(self._path(f"-{epoch:06d}.safetensors"))
         expired = self._expired(epoch)
         if expired is not None and (weights := self._path(f"-{expired:06d}.safetensors")).exists():
             print(f"removing old checkpoint: {weights}")
@@ -124,7 +124,7 @@ class _Loop:
             log.info("")
             log.info("saving last state.")
             self._saver.state(self._path("-state"), epoch, int(self._bar.n))
-        self._saver.weights(self._path(".safetensors"), self._metadata(epoch))
+        self._saver.weights(self._path(".safetensors"))
         log.info("model saved.")
         self._bar.close()
 
@@ -135,7 +135,3 @@ class _Loop:
 
     def _path(self, ending: str) -> Path:
         return self._options.output_dir / f"{self._options.output_name}{ending}"
-
-    def _metadata(self, epoch: int) -> dict[str, str]:
-        """Nothing that tells a resumed run from an undisturbed one, so that their files can be compared."""
-        return {"ss_output_name": self._options.output_name, "ss_epoch": str(epoch), "ss_network_dim": "8"}
