@@ -57,6 +57,7 @@ def test_a_line_that_only_follows_from_another_is_marked(text: str) -> None:
         "",
         "Traceback (most recent call last):",
         '    raise ValueError("x: y")',
+        "    raise OutOfMemoryError(_OUT_OF_MEMORY)",
         "KeyboardInterrupt",
         "Aborted!",
         "UserWarning: this is deprecated",

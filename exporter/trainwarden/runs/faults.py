@@ -31,7 +31,7 @@ _DEADLY = "(?:4|6|7|8|9|11)"
 """SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGSEGV: nobody sends them to end a training in order."""
 
 _RULES = (
-    _rule(r"OutOfMemoryError|(?:^|: )CUDA out of memory|CUDA out of memory\. Tried", ErrorKind.CUDA_OUT_OF_MEMORY),
+    _rule(r"OutOfMemoryError: |(?:^|: )CUDA out of memory|CUDA out of memory\. Tried", ErrorKind.CUDA_OUT_OF_MEMORY),
     _rule(r"CUDA error: out of memory|CU\w{2,6}_STATUS_ALLOC_FAILED", ErrorKind.CUDA_OUT_OF_MEMORY),
     _rule(r"DefaultCPUAllocator: (?:can't|not enough)|Cannot allocate memory", ErrorKind.HOST_OUT_OF_MEMORY),
     _rule(rf"{_EXCEPTION}MemoryError\b", ErrorKind.HOST_OUT_OF_MEMORY),
