@@ -2,9 +2,7 @@
 
 import os
 import re
-import shlex
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,6 @@ from tests.support.wait import wait_until
 from trainwarden import system
 from trainwarden.checkpoints import RECIPES
 from trainwarden.checkpoints.catalog import Catalog, newest_valid
-from trainwarden.demo import command
 
 KOHYA = RECIPES["kohya"]
 SHORT = ["--max_train_epochs", "4", "--steps_per_epoch", "5", "--save_every_n_epochs", "1", "--save_state"]
@@ -186,13 +183,3 @@ def test_a_wrong_option_is_one_sentence(launch: Launch, arguments: list[str], sa
     status, output = launch(*arguments).finish()
     assert status == 2
     assert output.endswith(f"error: {said}\n")
-
-
-def test_the_command_for_a_newcomer_can_be_resumed(tmp_path: Path) -> None:
-    made = command(tmp_path / "out", more=["--hang-at-step", "9"])
-    assert made[:3] == [sys.executable, "-m", "trainwarden.demo"]
-    assert made[-2:] == ["--hang-at-step", "9"]
-    settings = KOHYA.settings(made, tmp_path)
-    assert KOHYA.recognises(made), shlex.join(made)
-    assert (settings.folder, settings.output_name) == (tmp_path / "out", "demo")
-    assert (settings.problem, settings.warnings) == ("", ())

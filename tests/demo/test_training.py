@@ -131,5 +131,14 @@ def test_old_checkpoints_make_room(tmp_path: Path, capfd: pytest.CaptureFixture[
 
 
 def test_without_save_state_there_are_weights_only(tmp_path: Path) -> None:
-    train(parse(["--output_dir", str(tmp_path), "--save_every_n_epochs", "3"]))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["last-000003.safetensors", "last.safetensors"]
+    train(parse(["--output_dir", str(tmp_path), "--output_name", "tiny", "--save_every_n_epochs", "3"]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny-000003.safetensors", "tiny.safetensors"]
+
+
+def test_without_an_output_name_the_recipe_finds_what_it_writes(tmp_path: Path) -> None:
+    kohya, arguments = RECIPES["kohya"], ["--output_dir", str(tmp_path), *RUN]
+    train(parse(arguments))
+    output_name = kohya.settings(["python", "-m", "trainwarden.demo", *arguments], tmp_path).output_name
+    found = Catalog(kohya, tmp_path, output_name, settle=0).list(0.0)
+    assert [Path(c.path).name for c in found if c.resumable] == ["epoch-000004-state", "epoch-000002-state"]
+    assert [Path(c.path).name for c in found if c.final] == ["last.safetensors", "last-state"]

@@ -10,7 +10,7 @@ class Options:
     """The command line, typed. Durations are seconds."""
 
     output_dir: Path
-    output_name: str
+    output_name: str | None
     max_train_epochs: int
     save_every_n_epochs: int | None
     save_last_n_epochs: int | None
@@ -48,7 +48,7 @@ def parse(arguments: list[str]) -> Options:
 def _add_kohya(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("kohya's own").add_argument
     add("--output_dir", type=Path, required=True, help="where checkpoints are written")
-    add("--output_name", default="last", help="what their names begin with (default: %(default)s)")
+    add("--output_name", help="what their names begin with (default, as kohya's: epoch, and last for the final ones)")
     add("--max_train_epochs", type=_count, default=6, help="epochs of the whole run (default: %(default)s)")
     add("--save_every_n_epochs", type=_count, help="save after every so many epochs")
     add("--save_last_n_epochs", type=_count, help="keep the checkpoints of so many epochs, delete older ones")

@@ -105,17 +105,17 @@ class _Loop:
         self._bar.set_postfix(avr_loss=sum(self._losses) / len(self._losses))
 
     def _save(self, epoch: int) -> None:
-        self._saver.weights(self._path(f"-{epoch:06d}.safetensors"))
+        self._saver.weights(self._epoch_path(epoch, ".safetensors"))
         expired = self._expired(epoch)
-        if expired is not None and (weights := self._path(f"-{expired:06d}.safetensors")).exists():
+        if expired is not None and (weights := self._epoch_path(expired, ".safetensors")).exists():
             print(f"removing old checkpoint: {weights}")
             weights.unlink()
         if not self._options.save_state:
             return
         log.info("")
         log.info("saving state at epoch %d", epoch)
-        self._saver.state(self._path(f"-{epoch:06d}-state"), epoch, int(self._bar.n))
-        if expired is not None and (state := self._path(f"-{expired:06d}-state")).exists():
+        self._saver.state(self._epoch_path(epoch, "-state"), epoch, int(self._bar.n))
+        if expired is not None and (state := self._epoch_path(expired, "-state")).exists():
             log.info("removing old state: %s", state)
             shutil.rmtree(state)
 
@@ -123,8 +123,8 @@ class _Loop:
         if self._options.save_state:
             log.info("")
             log.info("saving last state.")
-            self._saver.state(self._path("-state"), epoch, int(self._bar.n))
-        self._saver.weights(self._path(".safetensors"))
+            self._saver.state(self._final_path("-state"), epoch, int(self._bar.n))
+        self._saver.weights(self._final_path(".safetensors"))
         log.info("model saved.")
         self._bar.close()
 
@@ -133,5 +133,8 @@ class _Loop:
         every, kept = self._options.save_every_n_epochs, self._options.save_last_n_epochs
         return None if every is None or kept is None else epoch - every * kept
 
-    def _path(self, ending: str) -> Path:
-        return self._options.output_dir / f"{self._options.output_name}{ending}"
+    def _epoch_path(self, epoch: int, ending: str) -> Path:
+        return self._options.output_dir / f"{self._options.output_name or 'epoch'}-{epoch:06d}{ending}"
+
+    def _final_path(self, ending: str) -> Path:
+        return self._options.output_dir / f"{self._options.output_name or 'last'}{ending}"
