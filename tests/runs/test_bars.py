@@ -33,7 +33,6 @@ def test_a_bar_is_read(text: str, bar: Bar) -> None:
     [
         "",
         "steps:  33%|███▎      | 20/6",
-        "steps:  33%|███▎      | 20/60 [00:07<00:15, 2.51it/s, avr_loss=1.0",
         "set image size from cache files: 0/10",
         "saved 100% of 10/10 images [done]",
         "steps: 1%| | 1234567890123/60 [00:00<?]",
@@ -46,6 +45,19 @@ def test_what_is_no_whole_bar_is_none(text: str) -> None:
 def test_what_is_glued_to_a_bar_is_handed_on() -> None:
     _, rest = read_bar("steps: 100%|██| 60/60 [00:16<00:00, 3.53it/s, avr_loss=1.02]Traceback (most recent call last):")
     assert rest == "Traceback (most recent call last):"
+
+
+@pytest.mark.parametrize(
+    ("end", "loss"),
+    [("", None), ("00:07<00:1", None), ("00:07, avr_loss=1.0", None), ("00:07, avr_loss=1.08, a=", 1.08)],
+)
+def test_a_bar_cut_off_by_a_narrow_terminal_still_counts(end: str, loss: float | None) -> None:
+    assert read_bar(f"steps:  33%|▎| 20/60 [{end}")[0] == Bar(STEPS, 20, 60, loss)
+
+
+def test_what_is_glued_to_a_bar_that_was_cut_off_is_handed_on() -> None:
+    _, rest = read_bar("steps:  33%|▎| 20/60 [00:07<00RuntimeError: CUDA error: unknown error")
+    assert "CUDA error: unknown error" in rest
 
 
 @pytest.mark.parametrize("loss", ["nan", "NaN", "inf", "-inf"])

@@ -23,9 +23,10 @@ _HEAD = 1024
 _NUMBER = r"[-+]?(?:nan|inf|\d{1,20}(?:\.\d{0,20})?(?:e[-+]?\d{1,3})?)"
 
 # `steps:  33%|███▎      | 20/60 [00:07<00:15,  2.51it/s, avr_loss=1.08]`; Colab draws no bar between % and n.
+# In a narrow terminal tqdm cuts the line off, so the last bracket may be missing.
 _TQDM = re.compile(
     r"\s*(?:(?P<name>[^|%\[\]]{1,80}?):\s+)?\d{1,3}%(?:\|[^|]{0,800}\|)?\s+"
-    r"(?P<n>\d{1,12})/(?P<total>\d{1,12}) \[(?P<tail>[^\]]{0,400})\]"
+    r"(?P<n>\d{1,12})/(?P<total>\d{1,12}) \[(?P<tail>[^\]]{0,400})(?P<closed>\]?)"
 )
 # `Epoch 0/1  ━━━━━━╺━━━━━ 8/16 0:00:00 • 0:00:01 854.24it/s train_loss: 0.066` (Lightning with rich)
 _RICH = re.compile(
@@ -61,8 +62,11 @@ def read_bar(text: str) -> tuple[Bar | None, str]:
     if match is None:
         return None, text
     name, epoch = _canonical(match["name"] or UNNAMED)
-    bar = Bar(name, int(match["n"]), int(match["total"]), _loss(_BAR_LOSS.search(match["tail"])), epoch)
-    return bar, text[match.end() :]
+    cut_off = match.groupdict().get("closed") == ""
+    # What a number would have gone on to say, and where the bar ends, cannot be told of a line that was cut off.
+    tail = match["tail"].rpartition(",")[0] if cut_off else match["tail"]
+    bar = Bar(name, int(match["n"]), int(match["total"]), _loss(_BAR_LOSS.search(tail)), epoch)
+    return bar, text[match.end("total") if cut_off else match.end() :]
 
 
 def read_loss(text: str) -> float | None:
