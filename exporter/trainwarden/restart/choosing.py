@@ -1,0 +1,63 @@
+"""What a run could go on from: the newest verified checkpoint, why none newer, and what will be written over."""
+
+from pathlib import Path
+
+from msgspec import Struct, field
+
+from trainwarden.checkpoints import RECIPES
+from trainwarden.checkpoints.catalog import Catalog, newest_valid, passed_over
+from trainwarden.errors import CheckpointError
+from trainwarden.model import Checkpoint, RunSpec, Verdict
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """One look at the run's checkpoint folder."""
+
+    checkpoint: Checkpoint | None = None
+    """The newest verified one, None where there is none."""
+    passed_over: list[str] = field(default_factory=list)
+    """Why not a newer one, a sentence each."""
+    overwrites: list[str] = field(default_factory=list)
+    """Paths of everything newer, which the resumed trainer will write again."""
+    writing: bool = False
+    """Whether a checkpoint is being written right now."""
+
+
+class Chooser:
+    """Looks at one run's checkpoints; what was verified is not read again while it does not change."""
+
+    def __init__(self, spec: RunSpec) -> None:
+        recipe = RECIPES.get(spec.recipe)
+        self._catalog: Catalog | None = None
+        self._since = spec.created_at
+        self.newest: Checkpoint | None = None
+        """The newest verified one at the last look."""
+        if recipe is None or spec.checkpoints is None:
+            return
+        self._catalog = Catalog(recipe, Path(spec.checkpoints), spec.output_name, spec.limits.checkpoint_settle)
+        if recipe.resumed_from(spec.command) is not None:
+            # The run itself goes on from an earlier run's checkpoint, so that run's others are its own too.
+            self._since = 0.0
+
+    def look(self, now: float) -> Choice:
+        """Read the folder; ``now`` in Unix seconds. A folder that cannot be read offers nothing, and says why."""
+        if self._catalog is None:
+            return Choice(passed_over=["the run names no checkpoint folder that its recipe could read"])
+        try:
+            choice = choose(self._catalog.list(now), self._since)
+        except CheckpointError as error:
+            choice = Choice(passed_over=[str(error)])
+        self.newest = choice.checkpoint
+        return choice
+
+
+def choose(checkpoints: list[Checkpoint], since: float) -> Choice:
+    """The choice among ``checkpoints`` (newest first) of a run that was first launched at ``since``. Pure."""
+    chosen = newest_valid(checkpoints, since)
+    newer = checkpoints[: checkpoints.index(chosen)] if chosen is not None else []
+    return Choice(
+        checkpoint=chosen,
+        passed_over=passed_over(checkpoints, chosen, since),
+        overwrites=[checkpoint.path for checkpoint in newer],
+        writing=any(checkpoint.verdict is Verdict.UNSETTLED for checkpoint in checkpoints),
+    )

@@ -1,0 +1,79 @@
+"""What the exporter says about a run's GPUs: its ``/metrics``, asked now and read by Prometheus' own parser.
+
+The receiver's process never calls the GPU driver itself, which may hang.
+"""
+
+from collections.abc import Callable, Iterator
+
+import requests
+from msgspec import Struct
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from trainwarden import names
+from trainwarden.names import Family
+
+TIMEOUT = 10.0
+"""Seconds, as Prometheus' own scrape timeout: the exporter may be waiting for a driver that hangs."""
+
+ReadExporter = Callable[[str], "ExporterReading | None"]
+"""Ask about the run of this name; None where the exporter does not answer."""
+
+
+class GpuReading(Struct, frozen=True, kw_only=True):
+    """One GPU. None: not told."""
+
+    utilization_ratio: float | None = None
+    memory_used_bytes: float | None = None
+    memory_free_bytes: float | None = None
+
+
+class ExporterReading(Struct, frozen=True, kw_only=True):
+    """What one answer of the exporter says about one run."""
+
+    driver_answers: bool
+    """Whether the exporter could read the GPUs just now."""
+    run_gpus: tuple[str, ...] | None
+    """UUIDs of the run's GPUs; None where they are unknown."""
+    gpus: dict[str, GpuReading]
+    """Every GPU of the machine that answers, by UUID."""
+
+
+def read(url: str, run: str) -> ExporterReading | None:
+    """Ask the exporter at ``url`` about ``run``. None where it does not answer, or not with metrics."""
+    try:
+        answer = requests.get(url, timeout=TIMEOUT)
+        answer.raise_for_status()
+        return parse(answer.text, run)
+    except (requests.RequestException, ValueError):
+        return None
+
+
+def parse(text: str, run: str) -> ExporterReading:
+    """Read an answer. Raises ``ValueError`` for what is not the exporter's."""
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    if not any(_of(names.BUILD_INFO, samples)):
+        raise ValueError("not an exporter of trainwarden")
+    success = [s.value for s in _of(names.COLLECTOR_SUCCESS, samples) if s.labels.get("collector") == "gpu"]
+    run_gpus = tuple(s.labels["uuid"] for s in _of(names.RUN_GPU, samples) if s.labels["run"] == run)
+    up = [s.labels["uuid"] for s in _of(names.GPU_UP, samples) if s.value == 1]
+    return ExporterReading(
+        driver_answers=success == [1.0],
+        run_gpus=run_gpus or None,
+        gpus={uuid: _gpu(uuid, samples) for uuid in up},
+    )
+
+
+def _of(family: Family, samples: list[Sample]) -> Iterator[Sample]:
+    return (sample for sample in samples if sample.name == family.name)
+
+
+def _gpu(uuid: str, samples: list[Sample]) -> GpuReading:
+    def value(family: Family) -> float | None:
+        return next((s.value for s in _of(family, samples) if s.labels["uuid"] == uuid), None)
+
+    return GpuReading(
+        utilization_ratio=value(names.GPU_UTILIZATION),
+        memory_used_bytes=value(names.GPU_MEMORY_USED),
+        memory_free_bytes=value(names.GPU_MEMORY_FREE),
+    )

@@ -1,0 +1,278 @@
+"""What the ledger's lines add up to: the open case, what was launched, and what it all came to. Pure.
+
+``History.after(line)`` is the only way in which it changes, so replaying the ledger always gives the same history
+as living through it.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import reduce
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from trainwarden.model import Budget, Checkpoint
+from trainwarden.restart import events
+from trainwarden.restart.events import Line
+from trainwarden.restart.facts import Facts
+from trainwarden.restart.states import CALLS_HUMAN, CallReason, GiveUpReason, HoldReason, RestartReason, State
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """One generation that is being looked at, stopped, or followed by the next."""
+
+    generation: int
+    alert: str
+    """That opened it; empty where the receiver's own watch did."""
+    state: State
+    since: float
+    """Seconds since boot at which the state was entered."""
+    opened_at: float
+    """Unix seconds."""
+    opened: float
+    """Seconds since boot."""
+    hold: HoldReason | None = None
+    reason: RestartReason | None = None
+    facts: Facts | None = None
+    """By which the restart was decided."""
+    died: float | None = None
+    """Seconds since boot at which no member was left."""
+    chosen: events.Chosen | None = None
+    called: CallReason | None = None
+
+
+class Probation(Struct, frozen=True, kw_only=True):
+    """A launch that has not proved itself yet."""
+
+    generation: int
+    since: float
+    case: Case
+    """That it closes."""
+    step: int | None
+    """From which it resumed, where that was known at once."""
+    called: CallReason | None = None
+
+
+class Launch(Struct, frozen=True, kw_only=True):
+    """One generation that the receiver launched."""
+
+    generation: int
+    at: float
+    """Seconds since boot."""
+    checkpoint: Checkpoint
+    errors: dict[str, int]
+    """The run's error counts before it."""
+
+
+class Death(Struct, frozen=True, kw_only=True):
+    """A generation for which a restart was decided."""
+
+    generation: int
+    step: int | None
+    error: str
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """Counts over everything that the ledger holds, earlier runs of the name included."""
+
+    restarts: dict[RestartReason, int] = field(default_factory=dict)
+    holds: dict[HoldReason, int] = field(default_factory=dict)
+    recoveries: int = 0
+    steps_lost: int = 0
+
+
+class History(Struct, frozen=True, kw_only=True):
+    """What the receiver has done for one run."""
+
+    run_id: str
+    case: Case | None = None
+    probation: Probation | None = None
+    launches: tuple[Launch, ...] = ()
+    last_death: Death | None = None
+    died_at_step: int | None = None
+    """The last step known at a death whose loss is not counted yet."""
+    gave_up: events.GaveUp | None = None
+    gave_up_at: float = 0.0
+    """Seconds since boot."""
+    closed: bool = False
+    """Whether the run that was given up is closed."""
+    human_hold: HoldReason | None = None
+    totals: Totals = field(default_factory=Totals)
+
+    @property
+    def state(self) -> State:
+        """Where the restart stands."""
+        if self.gave_up is not None:
+            return State.GAVE_UP if self.closed else State.GIVING_UP
+        if self.case is not None:
+            return self.case.state
+        return State.PROBATION if self.probation is not None else State.WATCHING
+
+    @property
+    def needs_human(self) -> GiveUpReason | CallReason | HoldReason | None:
+        """Why a human is called, if one is."""
+        if self.gave_up is not None:
+            return self.gave_up.reason
+        watched = self.case or self.probation
+        return (watched.called if watched is not None else None) or self.human_hold
+
+    def launches_since(self, checkpoint: Checkpoint | None) -> int:
+        """How many launches in a row found no checkpoint newer than ``checkpoint``: none of them got any further."""
+        written = checkpoint.modified_at if checkpoint is not None else float("-inf")
+        return sum(launch.checkpoint.modified_at >= written for launch in self.launches)
+
+    def launches_within(self, seconds: float, now: float) -> int:
+        """How many launches there were in the last ``seconds``; ``now`` in seconds since boot."""
+        return sum(now - launch.at < seconds for launch in self.launches)
+
+    def budget_left(self, budget: Budget, checkpoint: Checkpoint | None, now: float) -> int:
+        """Restarts left before a human is called."""
+        left = budget.per_checkpoint - self.launches_since(checkpoint)
+        return max(0, min(left, budget.per_window - self.launches_within(budget.window, now)))
+
+    def after(self, line: Line) -> "History":
+        """The history with one more line."""
+        counted = replace(self, totals=_count(self.totals, line.event))
+        change = _CHANGES.get(type(line.event))
+        return counted if change is None or line.run_id != self.run_id else change(counted, line)
+
+
+def replay(lines: Iterable[Line], run_id: str) -> History:
+    """The history of the run ``run_id``; of earlier runs of its name only the totals remain."""
+    return reduce(History.after, lines, History(run_id=run_id))
+
+
+_Change = Callable[[History, Line], History]
+
+
+def _accepted(history: History, line: Line) -> History:
+    event = line.event
+    assert isinstance(event, events.Accepted)
+    case = Case(
+        generation=event.generation,
+        alert=event.alert,
+        state=State.LOOKING,
+        since=line.mono,
+        opened_at=line.at,
+        opened=line.mono,
+    )
+    # An alert may be wrong about a launch that still has to prove itself; the receiver's own watch saw it die.
+    return replace(history, case=case, probation=history.probation if event.alert else None)
+
+
+def _resolved(history: History, line: Line) -> History:  # noqa: ARG001
+    return replace(history, case=None)
+
+
+def _held(history: History, line: Line) -> History:
+    assert isinstance(line.event, events.Held)
+    reason = line.event.reason
+    human = reason if reason in CALLS_HUMAN else None
+    if history.case is None:
+        return replace(history, probation=None, human_hold=human)
+    held = replace(history.case, state=State.HELD, since=line.mono, hold=reason) if line.event.passing else None
+    return replace(history, case=held, human_hold=human)
+
+
+def _decided(history: History, line: Line) -> History:
+    assert isinstance(line.event, events.Decided)
+    return _enter(history, line, State.QUIESCING, reason=line.event.reason, facts=line.event.facts)
+
+
+def _stopping(history: History, line: Line) -> History:
+    death = history.last_death
+    if history.case is not None and history.case.facts is not None:
+        facts = history.case.facts
+        death = Death(generation=history.case.generation, step=facts.step, error=facts.error)
+    step = death.step if death is not None and death.step is not None else history.died_at_step
+    stopping = _enter(history, line, State.STOPPING)
+    return replace(stopping, probation=None, last_death=death, died_at_step=step)
+
+
+def _died(history: History, line: Line) -> History:
+    return _enter(history, line, State.WAITING_FOR_MEMORY, died=line.mono)
+
+
+def _freed(history: History, line: Line) -> History:
+    return _enter(history, line, State.PAUSING)
+
+
+def _paused(history: History, line: Line) -> History:
+    return _enter(history, line, State.CHOOSING)
+
+
+def _chosen(history: History, line: Line) -> History:
+    return _enter(history, line, State.LAUNCHING, chosen=line.event)
+
+
+def _launched(history: History, line: Line) -> History:
+    event, case = line.event, history.case
+    if not isinstance(event, events.Launched) or case is None or case.chosen is None:
+        return history
+    chosen = case.chosen
+    launch = Launch(generation=event.generation, at=line.mono, checkpoint=chosen.checkpoint, errors=chosen.errors)
+    probation = Probation(generation=event.generation, since=line.mono, case=case, step=event.step)
+    launches = (*history.launches, launch)
+    return replace(history, case=None, probation=probation, launches=launches, human_hold=None)
+
+
+def _recovered(history: History, line: Line) -> History:  # noqa: ARG001
+    return replace(history, probation=None, died_at_step=None)
+
+
+def _called(history: History, line: Line) -> History:
+    assert isinstance(line.event, events.Called)
+    reason = line.event.reason
+    if history.case is not None:
+        return replace(history, case=replace(history.case, called=reason))
+    probation = history.probation and replace(history.probation, called=reason)
+    return replace(history, probation=probation)
+
+
+def _gave_up(history: History, line: Line) -> History:
+    return replace(history, gave_up=line.event, gave_up_at=line.mono, closed=False, case=None, probation=None)
+
+
+def _closed(history: History, line: Line) -> History:  # noqa: ARG001
+    return replace(history, closed=True)
+
+
+_CHANGES: dict[type[events.Event], _Change] = {
+    events.Accepted: _accepted,
+    events.Resolved: _resolved,
+    events.Held: _held,
+    events.Decided: _decided,
+    events.Stopping: _stopping,
+    events.Died: _died,
+    events.Freed: _freed,
+    events.Paused: _paused,
+    events.Chosen: _chosen,
+    events.Launched: _launched,
+    events.Recovered: _recovered,
+    events.Called: _called,
+    events.GaveUp: _gave_up,
+    events.Closed: _closed,
+}
+
+
+def _enter(history: History, line: Line, state: State, **changes: object) -> History:
+    """Move the open case on. Where none is open (the file was put together by hand), nothing happens."""
+    if history.case is None:
+        return history
+    case = replace(history.case, state=state, since=line.mono, hold=None, called=None, **changes)
+    return replace(history, case=case)
+
+
+def _count(totals: Totals, event: events.AnyEvent) -> Totals:
+    """The totals with one more event."""
+    if isinstance(event, events.Held):
+        holds = {**totals.holds, event.reason: totals.holds.get(event.reason, 0) + 1}
+        return replace(totals, holds=holds)
+    if isinstance(event, events.Launched):
+        restarts = {**totals.restarts, event.reason: totals.restarts.get(event.reason, 0) + 1}
+        return replace(totals, restarts=restarts)
+    if isinstance(event, events.Accepted):
+        return replace(totals, steps_lost=totals.steps_lost + event.steps_lost)
+    if isinstance(event, events.Recovered):
+        lost = totals.steps_lost + event.steps_lost
+        return replace(totals, recoveries=totals.recoveries + 1, steps_lost=lost)
+    return totals

@@ -1,0 +1,65 @@
+"""Accept and dedupe: what becomes of one alert, before anybody looks at the run.
+
+An alert only selects. Its name is looked up in ``names.RESTART_ALERTS`` and its run among the runs of this machine;
+beyond these and the generation nothing that it says is used.
+"""
+
+from typing import NamedTuple
+
+from trainwarden.restart.desk import Desk
+from trainwarden.restart.events import Accepted, AnyEvent, Moment, Resolved
+from trainwarden.restart.history import History
+from trainwarden.restart.states import Intake, State
+
+UNDECIDED = (State.LOOKING, State.HELD)
+"""States in which nothing has been decided: a resolved alert ends them, and one of a newer generation replaces them."""
+
+
+class Notice(NamedTuple):
+    """One restart alert of a known run, as a webhook brought it."""
+
+    alert: str
+    run: str
+    generation: int
+    firing: bool
+    fingerprint: str
+    starts_at: str
+
+
+def take_in(desk: Desk, notice: Notice, now: Moment) -> Intake:
+    """Judge one alert and enter it in the run's ledger where it opens or ends a case. Raises ``LedgerError``."""
+    while True:
+        seen = desk.history
+        intake, event = judge(notice, seen, desk.generation())
+        if event is None or desk.write(event, now, seen):
+            return intake
+
+
+def judge(notice: Notice, history: History, generation: int | None) -> tuple[Intake, AnyEvent | None]:
+    """What becomes of the alert, and what to enter. ``generation`` is the one that is there now, if that is known."""
+    case = history.case
+    if not notice.firing:
+        asked = case is not None and (case.alert, case.generation) == (notice.alert, notice.generation)
+        return Intake.RESOLVED, Resolved() if asked and history.state in UNDECIDED else None
+    if _carried_out(notice, history) or _in_flight(notice, history):
+        return Intake.DUPLICATE, None
+    if generation is not None and notice.generation != generation:
+        return Intake.STALE, None
+    accepted = Accepted(
+        generation=notice.generation,
+        alert=notice.alert,
+        fingerprint=notice.fingerprint,
+        starts_at=notice.starts_at,
+    )
+    return Intake.ACCEPTED, accepted
+
+
+def _carried_out(notice: Notice, history: History) -> bool:
+    """Whether this generation was followed by a launch of ours, or given up."""
+    return history.gave_up is not None or any(launch.generation > notice.generation for launch in history.launches)
+
+
+def _in_flight(notice: Notice, history: History) -> bool:
+    """Whether a case is open for this generation, or so far on that no other may take its place."""
+    case = history.case
+    return case is not None and (case.generation == notice.generation or case.state not in UNDECIDED)

@@ -1,0 +1,115 @@
+"""The receiver's own ``/metrics``. What was done for a run is counted from its ledger, so it survives the receiver.
+
+Every series of a known run is there from the start: a counter that is born at 1 gives ``increase()`` nothing to see.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from prometheus_client import Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from trainwarden import names, system
+from trainwarden.names import Family
+from trainwarden.restart.desk import Desk
+from trainwarden.restart.desks import Desks
+from trainwarden.restart.states import NEEDS_HUMAN, CallReason, HoldReason, Intake, RestartReason, State
+
+CODES = (200, 202, 400, 401, 404, 405, 408, 411, 413, 500, 503)
+"""Every status code that the webhook answers with."""
+
+Samples = Iterable[tuple[Sequence[str], float]]
+
+
+class Tally:
+    """What has come in since this receiver began. May be counted up from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._alerts = Counter(dict.fromkeys(Intake, 0))
+        self._requests = Counter(dict.fromkeys(CODES, 0))
+
+    def alert(self, intake: Intake) -> None:
+        """One more alert of which this became."""
+        with self._lock:
+            self._alerts[intake] += 1
+
+    def request(self, code: int) -> None:
+        """One more request that was answered with this status code."""
+        with self._lock:
+            self._requests[code] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """Both families."""
+        with self._lock:
+            alerts, requests = self._alerts.copy(), self._requests.copy()
+        yield _family(names.ALERTS_RECEIVED, (([intake.value], count) for intake, count in alerts.items()))
+        yield _family(names.WEBHOOK_REQUESTS, (([str(code)], count) for code, count in requests.items()))
+
+
+class ReceiverMetrics(Collector):
+    """Yields every family of ``names.RECEIVER_FAMILIES``."""
+
+    def __init__(self, desks: Desks, tally: Tally) -> None:
+        self._desks = desks
+        self._tally = tally
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing, so that registering does not read."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """See which runs there are, and tell of each."""
+        self._desks.refresh()
+        desks, unreadable = self._desks.all(), self._desks.unreadable()
+        yield from self._tally.collect()
+        yield from _of_desks(desks)
+        yield _family(names.RESTART_STATE, [*_each(desks, _states), *_each_held(unreadable)])
+        yield _family(names.NEEDS_HUMAN, [*_each(desks, _calls), *_each_called(unreadable)])
+
+
+def _of_desks(desks: list[Desk]) -> Iterator[Metric]:
+    totals = [(desk.spec.name, desk.history.totals) for desk in desks]
+    restarts = (([run, r.value], total.restarts.get(r, 0)) for run, total in totals for r in RestartReason)
+    holds = (([run, h.value], total.holds.get(h, 0)) for run, total in totals for h in HoldReason)
+    yield _family(names.RESTARTS, restarts)
+    yield _family(names.RECOVERIES, (([run], total.recoveries) for run, total in totals))
+    yield _family(names.RESTART_HOLDS, holds)
+    yield _family(names.STEPS_LOST, (([run], total.steps_lost) for run, total in totals))
+    yield _family(names.RESTART_BUDGET, (([desk.spec.name], _budget_left(desk)) for desk in desks))
+
+
+def _budget_left(desk: Desk) -> int:
+    return desk.history.budget_left(desk.spec.budget, desk.chooser.newest, system.monotonic())
+
+
+def _states(desk: Desk) -> Samples:
+    return (([desk.spec.name, state.value], state is desk.history.state) for state in State)
+
+
+def _calls(desk: Desk) -> Samples:
+    called = CallReason.LEDGER_UNWRITABLE if desk.unwritable else desk.history.needs_human
+    return (([desk.spec.name, reason.value], reason is called) for reason in NEEDS_HUMAN)
+
+
+def _each_held(runs: list[str]) -> Samples:
+    """A run whose ledger cannot be read is left alone."""
+    return (([run, state.value], state is State.HELD) for run in runs for state in State)
+
+
+def _each_called(runs: list[str]) -> Samples:
+    return (([run, reason.value], reason is CallReason.LEDGER_UNREADABLE) for run in runs for reason in NEEDS_HUMAN)
+
+
+def _each(desks: list[Desk], tell: Callable[[Desk], Samples]) -> Samples:
+    return (sample for desk in desks for sample in tell(desk))
+
+
+def _family(family: Family, samples: Samples) -> Metric:
+    kinds = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
+    found = kinds[family.kind](family.name, family.help, labels=family.labels)
+    for labels, value in samples:
+        found.add_metric(list(labels), float(value))
+    return found

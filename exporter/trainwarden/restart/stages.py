@@ -1,0 +1,254 @@
+"""The stages of a restart, a function each. None of them waits: each looks, acts at most once, and says what is next.
+
+A stage runs after its state was entered in the ledger, and returns the event to enter next, or None to be called again.
+Acting twice must do no harm, for a receiver that was killed comes back to the stage that it was in. ``procedure``
+holds them as one list.
+"""
+
+from trainwarden.errors import RefusedError, TrainwardenError
+from trainwarden.model import Outcome, RunState
+from trainwarden.restart import evidence, gate
+from trainwarden.restart.desk import Desk
+from trainwarden.restart.events import (
+    AnyEvent,
+    Chosen,
+    Closed,
+    Decided,
+    Died,
+    Freed,
+    GaveUp,
+    Held,
+    Launched,
+    Moment,
+    Paused,
+    Stopping,
+)
+from trainwarden.restart.facts import Facts
+from trainwarden.restart.history import Case
+from trainwarden.restart.policy import GiveUp, Hold, decide
+from trainwarden.restart.states import GiveUpReason, HoldReason, RestartReason
+from trainwarden.runs.folder import best_progress
+
+GATE_EVERY = 2.0
+"""Seconds between two looks at GPU memory."""
+GIVE_UP_PATIENCE = 60.0
+"""How long a supervisor that does not answer is asked to close the run, seconds."""
+
+
+def look_again(desk: Desk, now: Moment) -> AnyEvent | None:
+    """Take two readings far enough apart (one of a run that is dead), and decide by them."""
+    scratch = desk.scratch
+    if now.mono < scratch.not_before:
+        return None
+    reading = desk.read(now)
+    dead = reading.state is not None and reading.state.ended is not None
+    if not dead and scratch.first is None:
+        limit = desk.threshold("step_duration_seconds", "warning")
+        generation = _case(desk).generation
+        scratch.first = reading
+        scratch.not_before = now.mono + evidence.apart(desk.spec, reading.progress, generation, limit)
+        return None
+    facts = _facts(desk, scratch.first or reading, reading)
+    return _decide(desk, facts, now)
+
+
+def _facts(desk: Desk, first: evidence.Reading, second: evidence.Reading) -> Facts:
+    generation = _case(desk).generation
+    return evidence.gather(
+        desk.spec,
+        (first, second),
+        desk.chooser.look(second.at.wall),
+        generation=generation,
+        base_errors=desk.error_base(generation),
+        idle_ratio=desk.threshold("gpu_utilization_ratio", "idle"),
+        boot_id=desk.tools.boot_id,
+    )
+
+
+def _decide(desk: Desk, facts: Facts, now: Moment) -> AnyEvent | None:
+    """Ask the policy. The same hold once more is not entered again, or a night of it would fill the ledger."""
+    decision = decide(facts, desk.history, now)
+    if isinstance(decision, GiveUp):
+        return GaveUp(reason=decision.reason, detail=_why(decision.reason, facts), facts=facts)
+    if not isinstance(decision, Hold):
+        return Decided(reason=decision.reason, facts=facts)
+    desk.scratch.first = None
+    desk.scratch.not_before = now.mono + desk.spec.limits.decide_again
+    if decision.passing and decision.reason is _case(desk).hold:
+        return None
+    return Held(reason=decision.reason, passing=decision.passing, facts=facts)
+
+
+def _why(reason: GiveUpReason, facts: Facts) -> str:
+    """One sentence for the human."""
+    words = {
+        GiveUpReason.NOT_RESUMABLE: facts.resumable_reason,
+        GiveUpReason.NO_VERIFIED_CHECKPOINT: "; ".join(facts.passed_over) or "no checkpoint was ever written",
+        GiveUpReason.SAME_ERROR_TWICE: f"died twice at step {facts.step}: {facts.error}",
+        GiveUpReason.BUDGET_PER_CHECKPOINT: f"{facts.budget.per_checkpoint} restarts and no new verified checkpoint",
+        GiveUpReason.BUDGET_PER_WINDOW: f"{facts.budget.per_window} restarts in {facts.budget.window:g} s",
+        GiveUpReason.WEDGED: "a process is still there after SIGKILL",
+    }
+    return f"{reason.value}: {words.get(reason) or facts.error}"
+
+
+def quiesce(desk: Desk, now: Moment) -> AnyEvent | None:
+    """Let a save in progress end, within its grace; let go of a run that has come back meanwhile."""
+    case, reading = _case(desk), desk.read(now)
+    state = reading.state
+    if state is None:
+        return None
+    void = _void(desk, state) or _came_back(case, reading)
+    if void is not None or not reading.answered:
+        return void
+    best = best_progress(reading.progress, case.generation)
+    saving = evidence.saving_seconds(best, desk.chooser.look(now.wall).writing, now.wall)
+    waits = now.mono - case.since < desk.spec.limits.save_grace
+    return None if state.ended is None and saving is not None and waits else Stopping()
+
+
+def stop(desk: Desk, now: Moment) -> AnyEvent | None:
+    """Have every member stopped, and wait until none is there."""
+    case, reading = _case(desk), desk.read(now)
+    state = reading.state
+    if state is None:
+        return None
+    void = _void(desk, state)
+    if void is not None or not reading.answered:
+        return void
+    if state.wedged:
+        return GaveUp(reason=GiveUpReason.WEDGED, detail="wedged: a process is still there after SIGKILL")
+    if evidence.is_dead(state):
+        return Died()
+    if state.stopping_since is None:
+        # This receiver may have been dead for an hour between the entry in the ledger and this moment.
+        void = _came_back(case, reading)
+        if void is None:
+            desk.launcher.stop(final=False, reason=f"restart: {_reason(case).value}")
+        return void
+    return None
+
+
+def wait_for_memory(desk: Desk, now: Moment) -> AnyEvent | None:
+    """Wait until the GPU memory gate passes: by the exporter, or where that is gone, by a throwaway child."""
+    void = _void_before_launch(desk, desk.state())
+    if void is not None or now.mono < desk.scratch.not_before:
+        return void
+    desk.scratch.not_before = now.mono + GATE_EVERY
+    facts, reading = _case(desk).facts or Facts(), desk.tools.read_exporter(desk.spec.name)
+    run_gpus = reading.run_gpus if reading is not None and reading.run_gpus is not None else facts.gpus
+    cards = gate.wanted(desk.spec, run_gpus)
+    seen = gate.from_exporter(reading) if cards else {}
+    if seen is None:
+        seen = desk.scratch.child.ask()
+    why = "GPU memory cannot be read" if seen is None else gate.blocked(desk.spec, cards, seen, facts.gpu_memory_used)
+    desk.scratch.waiting_for = why
+    return None if why else Freed(how=f"free on {', '.join(cards)}" if cards else "the run has no GPU")
+
+
+def pause(desk: Desk, now: Moment) -> AnyEvent | None:
+    """The guide's minute between the death of the last member and the next launch."""
+    case = _case(desk)
+    void = _void_before_launch(desk, desk.state())
+    if void is not None:
+        return void
+    died = case.died if case.died is not None else case.since
+    return None if now.mono - died < desk.spec.limits.pause_after_stop else Paused()
+
+
+def choose(desk: Desk, now: Moment) -> AnyEvent | None:
+    """Choose the newest verified checkpoint, and say what was passed over and what will be written over."""
+    case, choice = _case(desk), desk.chooser.look(now.wall)
+    if choice.writing and now.mono - case.since < desk.spec.limits.save_grace:
+        return None  # nobody of the run lives, so what was written last has only to settle
+    if choice.checkpoint is None:
+        detail = _why(GiveUpReason.NO_VERIFIED_CHECKPOINT, Facts(passed_over=choice.passed_over))
+        return GaveUp(reason=GiveUpReason.NO_VERIFIED_CHECKPOINT, detail=detail)
+    return Chosen(
+        generation=case.generation + 1,
+        checkpoint=choice.checkpoint,
+        passed_over=choice.passed_over,
+        overwrites=choice.overwrites,
+        errors=evidence.error_totals(desk.folder.read_progress()),
+    )
+
+
+def launch(desk: Desk, now: Moment) -> AnyEvent | None:  # noqa: ARG001
+    """Launch the next generation, unless it is there already (the launch happened, and its record was lost)."""
+    case, state = _case(desk), desk.state()
+    chosen = case.chosen
+    if state is None or chosen is None:
+        return None
+    if state.run_id == desk.spec.run_id and state.generation >= chosen.generation:
+        return _launched(case, chosen, state)
+    void = _void_before_launch(desk, state)
+    if void is not None:
+        return void
+    try:
+        return _launched(case, chosen, desk.launcher.start(chosen.checkpoint.path, chosen.generation))
+    except RefusedError as error:
+        return GaveUp(reason=GiveUpReason.LAUNCH_REFUSED, detail=f"launch_refused: {error}")
+
+
+def _launched(case: Case, chosen: Chosen, state: RunState) -> Launched:
+    resumed = state.resumed_from
+    step = resumed.step if resumed is not None and resumed.step is not None else chosen.checkpoint.step
+    return Launched(generation=chosen.generation, reason=_reason(case), step=step)
+
+
+def give_up(desk: Desk, now: Moment) -> AnyEvent | None:
+    """Close the run, so that `trainwarden run` returns with the last generation's exit code."""
+    history, state = desk.history, desk.state()
+    over = state is not None and (not state.open or state.run_id != desk.spec.run_id)
+    if history.gave_up is None or over:
+        return Closed()
+    try:
+        desk.launcher.stop(final=True, reason=history.gave_up.detail)
+    except RefusedError as error:
+        return Closed(detail=str(error))
+    except TrainwardenError as error:
+        return Closed(detail=str(error)) if now.mono - history.gave_up_at > GIVE_UP_PATIENCE else None
+    return Closed()
+
+
+def _case(desk: Desk) -> Case:
+    case = desk.history.case
+    if case is None:
+        raise VoidError("the case was closed meanwhile")
+    return case
+
+
+class VoidError(TrainwardenError):
+    """The case that a stage works for was closed meanwhile (its alert was resolved, say)."""
+
+
+def _reason(case: Case) -> RestartReason:
+    return case.reason or RestartReason.CRASHED
+
+
+def _void(desk: Desk, state: RunState) -> Held | None:
+    """Why the run is not ours to restart any more."""
+    outcomes = {Outcome.FINISHED: HoldReason.FINISHED, Outcome.STOPPED_BY_USER: HoldReason.STOPPED_BY_USER}
+    if state.training is not None and state.training.boot_id != desk.tools.boot_id:
+        return Held(reason=HoldReason.REBOOTED, passing=False)
+    if (state.run_id, state.generation) != (desk.spec.run_id, _case(desk).generation):
+        return Held(reason=HoldReason.ALIVE, passing=False)
+    if state.ended is not None and state.ended.outcome in outcomes:
+        return Held(reason=outcomes[state.ended.outcome], passing=False)
+    return None if state.open else Held(reason=HoldReason.CLOSED, passing=False)
+
+
+def _void_before_launch(desk: Desk, state: RunState | None) -> AnyEvent | None:
+    """The same after the stop; a member that has shown up again is stopped again."""
+    if state is None:
+        return None
+    return _void(desk, state) or (None if evidence.is_dead(state) else Stopping())
+
+
+def _came_back(case: Case, reading: evidence.Reading) -> Held | None:
+    """A run that has taken a step since it was decided about is let go."""
+    state, facts = reading.state, case.facts
+    if state is None or state.ended is not None or facts is None:
+        return None
+    step = evidence.last_step(state, best_progress(reading.progress, case.generation))
+    return None if step == facts.step else Held(reason=HoldReason.ALIVE, passing=False)
