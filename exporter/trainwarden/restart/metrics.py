@@ -109,7 +109,7 @@ def _each(desks: list[Desk], tell: Callable[[Desk], Samples]) -> Samples:
 
 def _family(family: Family, samples: Samples) -> Metric:
     kinds = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
-    found = kinds[family.kind](family.name, family.help, labels=family.labels)
+    found: CounterMetricFamily | GaugeMetricFamily = kinds[family.kind](family.name, family.help, labels=family.labels)
     for labels, value in samples:
         found.add_metric(list(labels), float(value))
     return found

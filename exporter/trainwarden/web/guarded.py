@@ -1,4 +1,4 @@
-"""A small HTTP server that nobody can hold up: a few connections at a time, one request each, one deadline for all of it.
+"""A small HTTP server that nobody can hold up: a few connections at a time, one request each, with one deadline.
 
 Whatever is sent, the answer is one sentence with the right status; only 4xx for what is wrong with a request.
 """
@@ -169,9 +169,9 @@ class GuardedHandler(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
         """Answer what ``http.server`` cannot even read. A version of HTTP that nobody speaks is the client's fault."""
-        self.say(
-            code if code < HTTPStatus.INTERNAL_SERVER_ERROR else HTTPStatus.BAD_REQUEST, "Not a request of HTTP/1."
-        )
+        self.request_version = "HTTP/1.0"  # so that the answer has a status line, whatever was asked in
+        status = code if code < HTTPStatus.INTERNAL_SERVER_ERROR else HTTPStatus.BAD_REQUEST
+        self.say(status, "Not a request of HTTP/1.")
 
     def version_string(self) -> str:
         """What the Server header says; the default names Python's version, which concerns nobody."""

@@ -91,8 +91,8 @@ def make_server(config: Config, listen: str, worker: Worker) -> "Server":
     token = read_token(config.receiver.token_file)
     if token is None and not is_loopback(host):
         raise ConfigurationError(
-            f"receiver.listen: {listen} can be reached from other machines, so the webhook needs a token: write one into"
-            " a file (chmod 600) and name it as receiver.token_file, or listen on 127.0.0.1"
+            f"receiver.listen: {listen} can be reached from other machines, so the webhook needs a token: write one"
+            " into a file (chmod 600) and name it as receiver.token_file, or listen on 127.0.0.1"
         )
     try:
         return Server((host, port), token, worker)
