@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.wait import wait_until
 from trainwarden import system
+from trainwarden.collectors import gpu_snapshot
 from trainwarden.config import Config, RunConfig
 from trainwarden.model import Limits, RunState
 from trainwarden.runs import control
@@ -46,7 +47,8 @@ class Runs:
 
 
 @pytest.fixture
-def runs(state_home: Path, tmp_path: Path) -> Iterator[Runs]:
+def runs(state_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
+    monkeypatch.setattr(gpu_snapshot, "snapshot", lambda timeout: None)  # an interpreter's start for every run
     yield Runs(tmp_path)
     left = processes_of(state_home)
     for pid in left:
@@ -94,7 +96,12 @@ def until_state(
 
 
 def until_ended(folder: RunFolder, seconds: float = 15) -> RunState:
-    return until_state(folder, lambda s: s.ended is not None and not s.members, seconds, "the generation has ended")
+    return until_state(folder, lambda s: s.ended is not None and not living(s), seconds, "the generation has ended")
+
+
+def living(found: RunState) -> list[int]:
+    """Whoever PID 1 has still to reap is dead."""
+    return [member.pid for member in found.members if member.state != "Z"]
 
 
 def until_closed(folder: RunFolder, seconds: float = 15) -> RunState:
