@@ -1,13 +1,17 @@
 """Launch a planned run: its folder, what the GPUs hold before it, and its keeper, detached."""
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from msgspec import structs
 
 from trainwarden.collectors import gpu_snapshot
-from trainwarden.errors import ConfigurationError, RunFolderError
+from trainwarden.errors import ConfigurationError, RunFolderError, TrainwardenError
 from trainwarden.model import RunSpec, RunState
+from trainwarden.runs import control
 from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.members import Census, living
 from trainwarden.supervise import detach, orders
@@ -27,18 +31,43 @@ def launch(planned: Plan) -> RunFolder:
     """
     folder = RunFolder(planned.spec.name)
     folder.create()
-    try:
-        with detach.lock(folder.path / detach.KEEPER_LOCK) as held:
-            refuse_if_survived(folder)
-            _archive(folder)
-            spec = structs.replace(planned.spec, gpu_baseline_bytes=_gpu_baseline())
-            folder.write_spec(spec)
-            first_order = orders.launch(1, spec.command, _terminal_size())
-            detach.start_keeper(folder, first_order, held, os.environ)
-    except BlockingIOError:
-        raise live(folder) from None
-    detach.until(folder, lambda: _first_state(folder, spec), _LAUNCH_SECONDS)
+    with _interrupt_put_off(folder):
+        try:
+            with detach.lock(folder.path / detach.KEEPER_LOCK) as held:
+                spec = _begin(folder, planned.spec, held)
+        except BlockingIOError:
+            raise live(folder) from None
+        detach.until(folder, lambda: _first_state(folder, spec), _LAUNCH_SECONDS)
     return folder
+
+
+def _begin(folder: RunFolder, planned: RunSpec, held: int) -> RunSpec:
+    """Make the folder this run's, and start its keeper, which inherits the lock."""
+    refuse_if_survived(folder)
+    _archive(folder)
+    spec = structs.replace(planned, gpu_baseline_bytes=_gpu_baseline())
+    folder.write_spec(spec)
+    detach.start_keeper(folder, orders.launch(1, spec.command, _terminal_size()), held, os.environ)
+    return spec
+
+
+@contextmanager
+def _interrupt_put_off(folder: RunFolder) -> Iterator[None]:
+    """A Ctrl-C while the run comes up must not leave it running unseen: it is stopped as soon as it can be."""
+    interrupts: list[int] = []
+    try:
+        before = signal.signal(signal.SIGINT, lambda signum, _: interrupts.append(signum))
+    except ValueError:  # not the main thread, which alone is interrupted
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupts:
+        with suppress(TrainwardenError):  # it may be over already
+            control.ask(folder, control.Stop(by="user", final=True, reason="Ctrl-C"))
+        raise KeyboardInterrupt
 
 
 def refuse_if_survived(folder: RunFolder) -> None:

@@ -131,12 +131,12 @@ class _Viewer:
             self._say(f"generation {self._generation}")
 
     def _show_end(self, state: RunState, ended: Ended) -> None:
-        if not state.open:
-            self._copy()
-            self.code = _INTERRUPTED if self._stop_asked else _exit_code(ended)
         if not self._end_said:
             self._end_said = True
             self._say(f"generation {state.generation} ended: {ended.reason}{self._what_next(state)}")
+        # Until its keeper is gone the name is taken, and the next command may be a run of the same name.
+        if not state.open and not is_attended(self._folder):
+            self.code = _INTERRUPTED if self._stop_asked else _exit_code(ended)
 
     def _what_next(self, state: RunState) -> str:
         if not state.open:
