@@ -11,11 +11,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
+from tests.rules import shipped, texts
 from tests.rules.story import Night, Sample, columns
 
-RULES = Path(__file__).resolve().parents[2] / "prometheus" / "rules"
 IDENTITY = ("alertname", "severity", "action", "run", "generation", "gpu", "phase", "reason", "collector")
 """What tells alerts apart in these tests; instance and job are the same everywhere."""
 
@@ -36,10 +34,11 @@ def stands(alert: str, severity: str, since: float, until: float | None = None, 
     return Stands(alert, severity, since, until, tuple(labels.items()))
 
 
-def check(promtool: Path, folder: Path, night: Night, expected: Sequence[Stands]) -> None:
-    """Ask which alerts stand about every edge, and which ever stood; fails with promtool's own words."""
-    questions = [_standing(minute, _at(expected, minute)) for minute in _probes(night, expected)]
-    run(promtool, folder, night, bare_rules(folder), promql_expr_test=[*questions, _ever(night, expected)])
+def check(promtool: Path, folder: Path, name: str, night: Night, expected: Sequence[Stands]) -> None:
+    """Ask which alerts stand about every edge, which ever stood, and what they say; fails with promtool's own words."""
+    standing = [_standing(minute, _at(expected, minute)) for minute in _probes(night, expected)]
+    questions = {"promql_expr_test": [*standing, _ever(night, expected)], "alert_rule_test": texts.questions(name)}
+    run(promtool, folder, night, shipped.FILES, **questions)
 
 
 def run(promtool: Path, folder: Path, night: Night, rules: Iterable[Path], **questions: Any) -> None:
@@ -47,24 +46,15 @@ def run(promtool: Path, folder: Path, night: Night, rules: Iterable[Path], **que
     interval, every = night.scrape_seconds, night.evaluation_seconds or night.scrape_seconds
     test = {"interval": f"{interval}s", "input_series": input_series(night), **questions}
     path = folder / "night.yml"
-    path.write_text(
-        json.dumps({"rule_files": [str(file) for file in rules], "evaluation_interval": f"{every}s", "tests": [test]})
-    )
+    document = {
+        "rule_files": [str(file) for file in rules],
+        "group_eval_order": shipped.GROUPS,
+        "evaluation_interval": f"{every}s",
+        "tests": [test],
+    }
+    path.write_text(json.dumps(document))
     done = subprocess.run([promtool, "test", "rules", path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def bare_rules(folder: Path) -> list[Path]:
-    """The shipped rules without their annotations: texts are asserted where the text is the question."""
-    target = folder / "rules"
-    target.mkdir(exist_ok=True)
-    for file in RULES.glob("*.yml"):
-        content = yaml.safe_load(file.read_text())
-        for group in content["groups"]:
-            for rule in group["rules"]:
-                rule.pop("annotations", None)
-        (target / file.name).write_text(yaml.safe_dump(content, sort_keys=False))
-    return sorted(target.glob("*.yml"))
 
 
 def input_series(night: Night) -> list[dict[str, str]]:
@@ -107,7 +97,7 @@ def _ever(night: Night, expected: Sequence[Stands]) -> dict[str, Any]:
 
 
 def _question(expression: str, minute: float, expected: Sequence[Stands]) -> dict[str, Any]:
-    samples = [{"labels": _labels(one), "value": 1} for one in sorted(set(one[:2] + one[4:] for one in expected))]
+    samples = [{"labels": _labels(one), "value": 1} for one in sorted({one[:2] + one[4:] for one in expected})]
     return {"expr": expression, "eval_time": f"{round(minute * 60)}s", "exp_samples": samples}
 
 

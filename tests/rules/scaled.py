@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tests.rules.promtool import RULES
+from tests.rules.shipped import FILES
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = r"(?:\d+[smhdw])+"
@@ -21,7 +21,7 @@ def scaled_rules(target_dir: Path, factor: float) -> list[Path]:
     """Write the shipped rules with every duration divided by ``factor``, at least 1 s; return the files."""
     target_dir.mkdir(parents=True, exist_ok=True)
     written = []
-    for file in sorted(RULES.glob("*.yml")):
+    for file in FILES:
         content = yaml.safe_load(file.read_text())
         for group in content["groups"]:
             _scale(group, factor, "interval")

@@ -1,11 +1,15 @@
 """Reads the shipped rules as data."""
 
 import re
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from tests.rules.promtool import RULES
+RULES = Path(__file__).resolve().parents[2] / "prometheus" / "rules"
+FILES = sorted(RULES.glob("*.yml"))
+GROUPS = ["trainwarden-restart", *(f"trainwarden-{file.stem}" for file in FILES if file.stem != "restart")]
+"""In the order in which the tests evaluate them: restart holds a recording that another group reads."""
 
 SELECTOR = re.compile(r"([a-z][a-z0-9_:]*)\{(?!\{)([^}]*)\}")
 MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)\s*[\"']([^\"']*)[\"']")
@@ -20,13 +24,19 @@ class Selector(NamedTuple):
 
 def rules() -> list[dict[str, Any]]:
     """Every rule of every file."""
-    files = [yaml.safe_load(file.read_text()) for file in sorted(RULES.glob("*.yml"))]
+    files = [yaml.safe_load(file.read_text()) for file in FILES]
     return [rule for file in files for group in file["groups"] for rule in group["rules"]]
 
 
 def alerts() -> list[dict[str, Any]]:
     """Every alerting rule."""
     return [rule for rule in rules() if "alert" in rule]
+
+
+def annotations(alert: str, severity: str) -> dict[str, str]:
+    """As they stand in the rule."""
+    (found,) = [r["annotations"] for r in alerts() if (r["alert"], r["labels"]["severity"]) == (alert, severity)]
+    return dict(found)
 
 
 def expressions() -> list[str]:

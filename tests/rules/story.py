@@ -262,7 +262,7 @@ def _with_starts(run: Run) -> Iterator[tuple[float, Chapter]]:
 
 
 def columns(night: Night) -> dict[str, list[Sample]]:
-    """Series by series instead. As Prometheus does, a series turns stale where a scrape misses it or no longer has it."""
+    """Series by series. As in Prometheus, one turns stale where a scrape misses it or no longer has it."""
     rows = list(scrapes(night))
     found = {series: list(_column(series, rows)) for series in {series for row in rows if row for series in row}}
     if up("trainwarden") not in night.also:

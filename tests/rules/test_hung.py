@@ -47,11 +47,14 @@ GUILTY: dict[str, tuple[Night, list[Stands]]] = {
     # Relaunched at 121: the first generation's alerts end, the second has 30 minutes of its own.
     "after a restart only the new generation": (
         Night(170, [Run([*HANGS_AT_95[:3], blocked(26), starting(3), training(5), blocked(100)])]),
-        [_hung(117, 121), _hung(153, generation=2), _stalled(107, 121), _stalled(141)]
-        + [_underused(115, 128), _underused(152)],
+        [
+            *(_hung(117, 121), _hung(153, generation=2)),
+            *(_stalled(107, 121), _stalled(141)),
+            *(_underused(115, 128), _underused(152)),
+        ],
     ),
     "a restarted run that trains on": (
-        Night(240, [Run([*HANGS_AT_95[:3], blocked(26), starting(3), training(200)])]),
+        Night(170, [Run([*HANGS_AT_95[:3], blocked(26), starting(3), training(200)])]),
         [_hung(117, 121), _stalled(107, 121), _underused(115, 128)],
     ),
 }
@@ -81,15 +84,15 @@ SLOW_WRITE_UNSEEN = [starting(2), caching(8), training(70), blocked(8), training
 
 INNOCENT: dict[str, Night] = {
     "just started": Night(22, [Run([starting(2), caching(10), training(30)])]),
-    "finished": Night(240, [Run([starting(2), caching(8), training(75), ended(Phase.FINISHED)])]),
-    "stopped by hand": Night(240, [Run([starting(2), caching(8), training(30), ended(Phase.STOPPED)])]),
+    "finished": Night(150, [Run([starting(2), caching(8), training(75), ended(Phase.FINISHED)])]),
+    "stopped by hand": Night(90, [Run([starting(2), caching(8), training(30), ended(Phase.STOPPED)])]),
     "an idle GPU and no run": Night(60),
     "an idle GPU of a desktop": Night(60, desktop_spikes=True),
-    "a healthy run beside a desktop": Night(160, [Run(HEALTHY)], desktop_spikes=True),
-    "a missed scrape every four minutes": Night(160, [Run(HEALTHY)], missed_every=4),
-    "a missed scrape every four minutes, every 15 s": Night(160, [Run(HEALTHY)], scrape_seconds=15, missed_every=4),
-    "a slow checkpoint write that is seen": Night(200, [Run([*HEALTHY[:2], training(70), saving(12), training(60)])]),
-    "a slow checkpoint write that looks like training": Night(160, [Run(SLOW_WRITE_UNSEEN)]),
+    "a healthy run beside a desktop": Night(110, [Run(HEALTHY)], desktop_spikes=True),
+    "a missed scrape every four minutes": Night(110, [Run(HEALTHY)], missed_every=4),
+    "a missed scrape every four minutes, every 15 s": Night(110, [Run(HEALTHY)], scrape_seconds=15, missed_every=4),
+    "a slow checkpoint write that is seen": Night(125, [Run([*HEALTHY[:2], training(70), saving(12), training(60)])]),
+    "a slow checkpoint write that looks like training": Night(125, [Run(SLOW_WRITE_UNSEEN)]),
     "a long caching phase before step 0": Night(150, [Run([starting(3), caching(52), training(300)])]),
     "a first step that takes eight minutes": Night(
         60, [Run([starting(3), caching(40), Chapter(Phase.TRAINING, 8), training(60)])]
@@ -101,14 +104,14 @@ INNOCENT: dict[str, Night] = {
 
 @pytest.mark.parametrize("night", GUILTY)
 def test_a_hung_run_is_named_at_its_minute(night: str, tools: Tools, tmp_path: Path) -> None:
-    check(tools.promtool, tmp_path, *GUILTY[night])
+    check(tools.promtool, tmp_path, night, *GUILTY[night])
 
 
 @pytest.mark.parametrize("night", CALLED_BUT_NOT_RESTARTED)
 def test_a_doubtful_one_calls_a_human_and_is_not_restarted(night: str, tools: Tools, tmp_path: Path) -> None:
-    check(tools.promtool, tmp_path, *CALLED_BUT_NOT_RESTARTED[night])
+    check(tools.promtool, tmp_path, night, *CALLED_BUT_NOT_RESTARTED[night])
 
 
 @pytest.mark.parametrize("night", INNOCENT)
 def test_the_innocent_have_no_alert_at_any_minute(night: str, tools: Tools, tmp_path: Path) -> None:
-    check(tools.promtool, tmp_path, INNOCENT[night], [])
+    check(tools.promtool, tmp_path, night, INNOCENT[night], [])

@@ -1,4 +1,4 @@
-"""The machine's alerts and the watch's own: warning and danger under one name, from their minute until they are over."""
+"""The machine's alerts and the watch's own: warning and danger under one name, each from its minute to its end."""
 
 from pathlib import Path
 
@@ -83,4 +83,4 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
 
 @pytest.mark.parametrize("night", NIGHTS)
 def test_it_stands_from_its_minute_until_it_is_over(night: str, tools: Tools, tmp_path: Path) -> None:
-    check(tools.promtool, tmp_path, *NIGHTS[night])
+    check(tools.promtool, tmp_path, night, *NIGHTS[night])

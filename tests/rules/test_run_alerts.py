@@ -16,7 +16,7 @@ CRASHES_AT_60 = [*START, training(45), ended(Phase.FAILED)]
 RUN = "lora"
 BEATS_UNTIL_40 = [(tick / 2, tick * 30) for tick in range(10, 81)]
 BEATS_FROM_60 = [(tick / 2, tick * 30) for tick in range(120, 181)]
-NEEDS_HUMAN = key(names.NEEDS_HUMAN, RUN, "budget_spent", job="trainwarden-receiver")
+NEEDS_HUMAN = key(names.NEEDS_HUMAN, RUN, "budget_per_window", job="trainwarden-receiver")
 
 
 def _of_run(alert: str, severity: str, since: float, until: float | None = None, **labels: str) -> Stands:
@@ -110,11 +110,11 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     ),
     "the receiver calls a human": (
         Night(60, [Run(TRAINS)], also={NEEDS_HUMAN: ((20, 1), (40, 0))}),
-        [_of_run("TrainwardenRestartNeedsHuman", "critical", 20, 40, reason="budget_spent")],
+        [_of_run("TrainwardenRestartNeedsHuman", "critical", 20, 40, reason="budget_per_window")],
     ),
 }
 
 
 @pytest.mark.parametrize("night", NIGHTS)
 def test_it_stands_from_its_minute_until_it_is_over(night: str, tools: Tools, tmp_path: Path) -> None:
-    check(tools.promtool, tmp_path, *NIGHTS[night])
+    check(tools.promtool, tmp_path, night, *NIGHTS[night])

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.rules.promtool import RULES, run
+from tests.rules.promtool import run
 from tests.rules.scaled import scaled, scaled_rules
+from tests.rules.shipped import RULES
 from tests.rules.story import Night, Run, blocked, starting, training
 from trainwarden.stack.tools import Tools
 

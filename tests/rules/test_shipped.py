@@ -9,8 +9,9 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.rules import shipped
-from tests.rules.promtool import RULES
+from tests.rules.shipped import FILES, RULES
 from tests.rules.story import Night, Run, columns, ended, starting, training
+from tests.rules.texts import TEXTS
 from trainwarden import guide, names
 from trainwarden.model import Phase
 from trainwarden.names import Family
@@ -37,9 +38,8 @@ def _metric_names(family: Family) -> list[str]:
 
 
 def test_promtool_finds_nothing(tools: Tools) -> None:
-    files = sorted(RULES.glob("*.yml"))
     done = subprocess.run(
-        [tools.promtool, "check", "rules", "--lint=all", "--lint-fatal", *files],
+        [tools.promtool, "check", "rules", "--lint=all", "--lint-fatal", *FILES],
         capture_output=True,
         text=True,
         check=False,
@@ -55,8 +55,13 @@ def test_the_configuration_is_accepted_with_the_rules_and_targets_in_place(tools
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{len(list(RULES.glob('*.yml')))} rule files found" in done.stdout
+    assert f"{len(FILES)} rule files found" in done.stdout
     assert "WARNING" not in done.stdout + done.stderr
+
+
+def test_a_group_is_called_like_its_file() -> None:
+    found = {yaml.safe_load(file.read_text())["groups"][0]["name"] for file in FILES}
+    assert found == set(shipped.GROUPS)
 
 
 def test_every_metric_is_one_that_the_code_exports() -> None:
@@ -109,6 +114,11 @@ def test_every_alert_says_how_bad_it_is_what_it_means_and_what_to_do(rule: dict[
     assert "$value" not in str(rule["labels"])
     page = f"https://github.com/trainwarden/trainwarden/blob/main/docs/runbooks/{rule['alert']}.md"
     assert rule["annotations"]["runbook_url"] == page
+
+
+def test_every_alert_has_a_text_that_the_nights_compare() -> None:
+    told = {(text["alert"], text["severity"]) for text in TEXTS}
+    assert told == {(rule["alert"], rule["labels"]["severity"]) for rule in ALERTS} - {("TrainwardenWatchdog", "info")}
 
 
 def test_every_alert_has_its_runbook_and_every_runbook_its_alert() -> None:

@@ -1,0 +1,102 @@
+"""Which alert mutes which, asked of a real Alertmanager that runs the shipped configuration."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.alertmanager.test_routes import CONFIGURATION
+from tests.support.ports import free_port
+from tests.support.wait import wait_until
+from trainwarden.stack.tools import Tools
+
+Labels = dict[str, str]
+HERE = {"instance": "workstation"}
+LORA = {**HERE, "run": "lora"}
+HUNG = {"alertname": "TrainwardenRunHung", "severity": "critical", "action": "restart", "generation": "1", **LORA}
+CRASHED = {**HUNG, "alertname": "TrainwardenRunCrashed"}
+STALLED = {"alertname": "TrainwardenRunStalled", "severity": "critical", **LORA}
+SILENT = {"alertname": "TrainwardenRunSupervisorSilent", "severity": "warning", **LORA}
+EXPORTER_DOWN = {"alertname": "TrainwardenExporterDown", "severity": "critical", **HERE}
+RECEIVER_DOWN = {"alertname": "TrainwardenReceiverDown", "severity": "critical", **HERE}
+NEEDS_HUMAN = {"alertname": "TrainwardenRestartNeedsHuman", "severity": "critical", "reason": "wedged", **LORA}
+RAM_WARNING = {"alertname": "TrainwardenMemoryHigh", "severity": "warning", **HERE}
+RAM_DANGER = {**RAM_WARNING, "severity": "critical"}
+HOT_0 = {"alertname": "TrainwardenGpuHot", "severity": "warning", "gpu": "0", **HERE}
+HOT_1_DANGER = {**HOT_0, "severity": "critical", "gpu": "1"}
+
+
+@pytest.fixture(scope="module")
+def alertmanager(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Its address."""
+    data, port = tmp_path_factory.mktemp("alertmanager"), free_port()
+    arguments = [f"--config.file={CONFIGURATION}", f"--storage.path={data}", "--cluster.listen-address="]
+    command = [str(tools.alertmanager), *arguments, f"--web.listen-address=127.0.0.1:{port}"]
+    with (data / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            wait_until(lambda: _answers(f"http://127.0.0.1:{port}/-/ready"), 30, "Alertmanager is ready")
+            yield f"http://127.0.0.1:{port}/api/v2/alerts"
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+def _muted(url: str, case: Path, *alerts: Labels) -> list[str]:
+    """Post the alerts, as of a machine of this case's own, and say which are muted."""
+    mine = [{**labels, "instance": f"{labels['instance']}-{case.name}"} for labels in alerts]
+    requests.post(url, json=[{"labels": labels} for labels in mine], timeout=5).raise_for_status()
+
+    def standing() -> list[dict[str, Labels]]:
+        answer = requests.get(url, timeout=5).json()
+        found = [alert for alert in answer if alert["labels"].get("instance", "").endswith(case.name)]
+        return found if len(found) == len(alerts) else []
+
+    found = wait_until(standing, 10, "all alerts stand")
+    return sorted(
+        f"{alert['labels']['alertname']} {alert['labels']['severity']}"
+        for alert in found
+        if alert["status"]["inhibitedBy"]
+    )
+
+
+def test_danger_mutes_the_warning_of_the_same_name(alertmanager: str, tmp_path: Path) -> None:
+    assert _muted(alertmanager, tmp_path, RAM_WARNING, RAM_DANGER) == ["TrainwardenMemoryHigh warning"]
+
+
+def test_danger_on_one_gpu_leaves_the_warning_of_another(alertmanager: str, tmp_path: Path) -> None:
+    assert _muted(alertmanager, tmp_path, HOT_0, HOT_1_DANGER) == []
+
+
+def test_hung_mutes_stalled_of_the_same_run(alertmanager: str, tmp_path: Path) -> None:
+    assert _muted(alertmanager, tmp_path, HUNG, STALLED) == ["TrainwardenRunStalled critical"]
+
+
+def test_hung_leaves_stalled_of_another_run(alertmanager: str, tmp_path: Path) -> None:
+    assert _muted(alertmanager, tmp_path, HUNG, {**STALLED, "run": "other"}) == []
+
+
+def test_steps_that_nobody_counts_are_no_stall(alertmanager: str, tmp_path: Path) -> None:
+    assert _muted(alertmanager, tmp_path, SILENT, STALLED) == ["TrainwardenRunStalled critical"]
+
+
+def test_without_the_exporter_the_rest_of_the_machine_is_muted_but_nothing_that_restarts_or_calls(
+    alertmanager: str, tmp_path: Path
+) -> None:
+    everything = (EXPORTER_DOWN, RECEIVER_DOWN, NEEDS_HUMAN, HUNG, CRASHED, RAM_WARNING, HOT_1_DANGER)
+    muted = _muted(alertmanager, tmp_path, *everything)
+    assert muted == ["TrainwardenGpuHot critical", "TrainwardenMemoryHigh warning"]
+
+
+def test_no_other_alert_mutes_one_that_restarts(alertmanager: str, tmp_path: Path) -> None:
+    others = (STALLED, SILENT, NEEDS_HUMAN, RECEIVER_DOWN, RAM_DANGER, HOT_1_DANGER)
+    muted = _muted(alertmanager, tmp_path, HUNG, CRASHED, *others)
+    assert not any("Hung" in name or "Crashed" in name for name in muted)

@@ -1,0 +1,28 @@
+"""What a person reads of each alert: `texts.yml` names a night, a minute in it, and the words that stand there then."""
+
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.rules import shipped
+
+TEXTS: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("texts.yml").read_text())
+
+
+def questions(night: str) -> list[dict[str, Any]]:
+    """What promtool is to compare in that night. It wants all alerts of one name at once."""
+    mine = [text for text in TEXTS if text["night"] == night]
+    return [
+        {"alertname": alert, "eval_time": f"{minute}m", "exp_alerts": [_expected(text) for text in together]}
+        for (alert, minute), together in groupby(mine, key=lambda text: (text["alert"], text["minute"]))
+    ]
+
+
+def _expected(text: dict[str, Any]) -> dict[str, Any]:
+    labels = {"severity": text["severity"], **text["labels"]}
+    written = shipped.annotations(text["alert"], text["severity"])
+    remedy = written["remedy"].replace("{{ $labels.run }}", labels.get("run", ""))
+    said = {"summary": text["summary"], "description": text["description"], "remedy": remedy}
+    return {"exp_labels": labels, "exp_annotations": {**said, "runbook_url": written["runbook_url"]}}
