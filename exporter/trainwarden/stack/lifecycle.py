@@ -96,7 +96,7 @@ def _run(
         watchman.start(services)
         state = watchman.settle(demo=demo.start(folder) if with_demo else "")
         show.addresses(state, folder, as_json=as_json)
-        show.hint(state, detached=detached)
+        show.hint(state, folder, detached=detached)
         ready()
         watchman.watch()
     except EndAskedError:

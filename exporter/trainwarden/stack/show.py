@@ -22,15 +22,17 @@ def addresses(state: StackState, folder: StackFolder, *, as_json: bool) -> None:
         return
     table = Table(title="trainwarden is up", title_justify="left", title_style="bold green")
     table.add_column("service")
-    table.add_column("address", style="cyan")
-    table.add_column("log", overflow="fold")
+    table.add_column("address", style="cyan", no_wrap=True)
     for service in state.services:
-        table.add_row(service.title, service.url, str(folder.log(service.name)))
+        table.add_row(service.title, service.url)
     Console().print(table)
 
 
-def hint(state: StackState, *, detached: bool) -> None:
+def hint(state: StackState, folder: StackFolder, *, detached: bool) -> None:
     """Say how it goes on from here."""
-    graph = next((s.url for s in state.services if s.name in ("grafana", "prometheus")), "")
-    say(f"Look around at {graph}; the loss of a run, say: {graph}graph?g0.expr=trainwarden_run_loss&g0.tab=0")
+    urls = {service.name: service.url for service in state.services}
+    if "grafana" not in urls:
+        say("Grafana is not installed here. In Prometheus, all runs' losses, say:")
+        say(f"  {urls['prometheus']}graph?g0.expr=trainwarden_run_loss&g0.tab=0&g0.range_input=15m")
+    say(f"Everything lies in {folder.path}; what the services print, in logs/ there.")
     say("`trainwarden down` ends it." if detached else "Ctrl-C ends it.")

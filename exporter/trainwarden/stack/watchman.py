@@ -114,8 +114,9 @@ class Watchman:
         process = children.start(service, self._folder.log(service.name))
         found = identity.identify(process.pid)
         if found is not None:
-            others = [s for s in self._state.services if s.name != service.name]
-            self._write(services=[*others, ServiceState(service.name, service.title, service.url, found)])
+            known = {s.name: s for s in self._state.services}
+            known[service.name] = ServiceState(service.name, service.title, service.url, found)
+            self._write(services=list(known.values()))
         return process
 
     def _write(self, **changes: object) -> None:

@@ -1,0 +1,269 @@
+"""`trainwarden up` and `down` as a user runs them: real services, real processes, nothing left behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.conftest import REPOSITORY
+from tests.stack.test_tools import put, put_pair
+from tests.support.ports import free_port
+from tests.support.wait import wait_until
+from trainwarden import system
+from trainwarden.runs.folder import RunFolder
+from trainwarden.stack.state import StackFolder
+from trainwarden.stack.tools import ALERTMANAGER, FOLDER_ENVIRONMENT, PROMETHEUS, Tools
+
+SERVICES = ("exporter", "receiver", "prometheus", "alertmanager")
+
+
+class Home:
+    """A user's home with nothing in it, and the command line used there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = {name: free_port() for name in SERVICES}
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("TRAINWARDEN_")},
+            "XDG_STATE_HOME": str(folder / "state"),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            FOLDER_ENVIRONMENT: os.environ.get(FOLDER_ENVIRONMENT) or str(REPOSITORY / ".tools"),
+        }
+        self.stack = StackFolder(folder / "state/trainwarden/stack")
+
+    def up(self, *options: str) -> list[str]:
+        given = [part for name, port in self.ports.items() for part in (f"--{name}-port", str(port))]
+        return [sys.executable, "-m", "trainwarden", "up", *given, *options]
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert "Traceback" not in done.stderr
+        return done
+
+    def trainwarden(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", "trainwarden", *arguments)
+
+    def get(self, name: str, path: str, **parameters: str) -> requests.Response:
+        return requests.get(f"http://127.0.0.1:{self.ports[name]}{path}", params=parameters, timeout=5)
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.get("prometheus", "/api/v1/query", query=expression).json()["data"]["result"]
+        return found
+
+    def processes(self) -> list[int]:
+        """Everything that lives and was started from this home, read from /proc."""
+        mine = [pid for pid in system.all_pids() if self._is_mine(pid)]
+        return [pid for pid in mine if (stat := system.read_stat(pid)) and stat.state != "Z"]
+
+    def _is_mine(self, pid: int) -> bool:
+        return system.read_environment(pid).get("XDG_STATE_HOME") == self.environment["XDG_STATE_HOME"]
+
+    def clear(self) -> None:
+        for pid in self.processes():
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def home(tmp_path: Path, tools: Tools) -> Iterator[Home]:
+    home = Home(tmp_path)
+    yield home
+    home.clear()
+
+
+@pytest.fixture(scope="module")
+def detached(tmp_path_factory: pytest.TempPathFactory, tools: Tools) -> Iterator[Home]:
+    """A stack that was brought up with --detach in a home where no run is configured."""
+    home = Home(tmp_path_factory.mktemp("home"))
+    done = home.run(*home.up("--detach", "--json"))
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert printed["demo"] is True
+    assert {name: printed["addresses"][name].rstrip("/").removesuffix("/metrics") for name in SERVICES} == {
+        name: f"http://127.0.0.1:{home.ports[name]}" for name in SERVICES
+    }
+    yield home
+    assert home.trainwarden("down").returncode == 0
+    assert home.processes() == []
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_ready_when_up_returns(detached: Home, name: str) -> None:
+    assert detached.get(name, "/-/ready").ok
+
+
+def test_the_demo_training_is_seen_in_prometheus(detached: Home) -> None:
+    machine = socket.gethostname()
+    up = wait_until(lambda: detached.query("up == 1") if len(detached.query("up == 1")) == 2 else [], 40, "both are up")
+    assert {row["metric"]["instance"] for row in up} == {machine}
+    wait_until(lambda: detached.query('trainwarden_run_step{run="demo"} > 0'), 40, "the demo's steps are in Prometheus")
+
+
+def test_prometheus_has_its_pages_with_everything_on_them(detached: Home) -> None:
+    page = detached.get("prometheus", "/graph")
+    assert page.ok
+    for line in page.text.splitlines():
+        if "/static/" in line and "?" in line:
+            path = "/static/" + line.split("/static/")[1].split("?")[0]
+            assert detached.get("prometheus", path).ok, path
+
+
+def test_alertmanager_is_reached_by_prometheus(detached: Home) -> None:
+    def active() -> list[Any]:
+        return list(detached.get("prometheus", "/api/v1/alertmanagers").json()["data"]["activeAlertmanagers"])
+
+    (found,) = wait_until(active, 20, "Prometheus has found Alertmanager")
+    assert f":{detached.ports['alertmanager']}/" in found["url"]
+
+
+def test_a_second_up_says_that_it_is_up(detached: Home) -> None:
+    done = detached.run(sys.executable, "-m", "trainwarden", "up")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"trainwarden: the stack is already up (Prometheus: http://127.0.0.1:{detached.ports['prometheus']}/); "
+        "`trainwarden down` ends it\n"
+    )
+
+
+def test_the_token_is_for_its_owner_only_and_on_no_command_line(detached: Home) -> None:
+    token = detached.stack.token_path
+    assert token.stat().st_mode & 0o777 == 0o600
+    lines = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in detached.processes())
+    assert token.read_bytes() not in lines
+
+
+def test_down_stops_all_but_the_users_own_runs(home: Home) -> None:
+    started = home.trainwarden("run", "mine", "--detach", "--", "sleep", "600")
+    assert started.returncode == 0, started.stderr
+    own = set(home.processes())
+    done = home.run(*home.up("--detach"))
+    assert done.returncode == 0, done.stderr
+    assert "trainwarden is up" in done.stdout
+    assert home.stack.read().demo == "", "a run is alive: no demo is needed"
+    assert home.trainwarden("down").stderr == "The stack is down.\n"
+    assert set(home.processes()) == own
+    assert home.trainwarden("stop", "mine").returncode == 0
+    assert home.trainwarden("down").stderr == "No stack is up.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_in_the_foreground_a_signal_ends_everything_the_demo_too(home: Home, number: signal.Signals) -> None:
+    up = subprocess.Popen(home.up("--demo", "--json"), env=home.environment, stdout=subprocess.PIPE)
+    assert json.loads(up.stdout.readline())["demo"] is True
+    run = RunFolder("demo", home.folder / "state/trainwarden/runs")
+    wait_until(lambda: run.read_state() is not None, 20, "the demo has begun")
+    up.send_signal(number)
+    assert up.wait(60) == 0
+    assert home.processes() == []
+    assert home.stack.read() is None
+
+
+def test_a_service_that_dies_is_said_and_started_again(home: Home) -> None:
+    with (home.folder / "said").open("wb") as said:
+        up = subprocess.Popen(home.up("--no-demo", "--json"), env=home.environment, stdout=subprocess.PIPE, stderr=said)
+    assert up.stdout.readline()
+    exporter = next(s.process.pid for s in home.stack.read().services if s.name == "exporter")
+    os.kill(exporter, signal.SIGKILL)
+    words = "Exporter was killed (SIGKILL); starting it again in 1 s. The end of "
+    wait_until(lambda: words in (home.folder / "said").read_text(), 10, "the death is said")
+    wait_until(lambda: is_ready(home, "exporter"), 20, "the exporter answers again")
+    assert [s.name for s in home.stack.read().services] == list(SERVICES)
+    up.terminate()
+    assert up.wait(60) == 0
+    assert home.processes() == []
+
+
+def is_ready(home: Home, name: str) -> bool:
+    try:
+        return home.get(name, "/-/ready").ok
+    except requests.RequestException:
+        return False
+
+
+def test_what_a_killed_watchman_left_is_cleared_by_down(home: Home) -> None:
+    assert home.run(*home.up("--detach", "--no-demo")).returncode == 0
+    os.kill(home.stack.read().watchman.pid, signal.SIGKILL)
+    assert len(home.processes()) >= len(SERVICES)
+    assert home.trainwarden("down").returncode == 0
+    assert home.processes() == []
+
+
+def test_a_given_port_in_use_is_one_sentence_and_nothing_is_started(home: Home) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", home.ports["prometheus"]))
+        taken.listen()
+        done = home.run(*home.up("--detach"))
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"trainwarden: --prometheus-port {home.ports['prometheus']}: the port is in use; give another, or none to have "
+        "a free one taken\n"
+    )
+    assert home.processes() == []
+
+
+def test_without_prometheus_it_says_what_to_install(home: Home) -> None:
+    empty = home.folder / "empty"
+    empty.mkdir()
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    home.environment |= {"PATH": str(empty), FOLDER_ENVIRONMENT: str(empty), "TRAINWARDEN_RELEASES_URL": nowhere}
+    done = home.run(*home.up("--detach"))
+    assert done.returncode == 1
+    assert (
+        "trainwarden: Prometheus 2.42 or newer is not on PATH, this system has no apt, and its release" in done.stderr
+    )
+    assert "sudo apt install prometheus" in done.stderr
+    assert home.processes() == []
+
+
+def test_a_service_that_does_not_start_shows_its_last_words(home: Home) -> None:
+    folder = home.folder / "bin"
+    put_pair(folder, PROMETHEUS, "3.1.0")
+    put_pair(folder, ALERTMANAGER, "0.28.0")
+    put(
+        folder / "prometheus",
+        '[ "$1" = --version ] && echo prometheus, version 3.1.0 && exit; echo no such flag; exit 3',
+    )
+    home.environment["PATH"] = f"{folder}:{home.environment['PATH']}"
+    done = home.run(*home.up("--detach"))
+    assert done.returncode == 1
+    log = home.stack.log("prometheus")
+    expected = f"trainwarden: Prometheus ended (exit code 3) before it was ready. The end of {log}:\n  no such flag\n"
+    assert done.stderr.endswith(expected)
+    assert home.processes() == []
+
+
+FAKE_GRAFANA = """
+cd "$GF_PATHS_DATA" && mkdir api && : >api/health && env >environment
+exec {python} -m http.server --bind "$GF_SERVER_HTTP_ADDR" "$GF_SERVER_HTTP_PORT"
+"""
+
+
+def test_grafana_is_started_where_it_is_installed(home: Home) -> None:
+    """With a stand-in: what it is told, not what Grafana makes of it."""
+    put(home.folder / "bin/grafana-server", FAKE_GRAFANA.format(python=sys.executable))
+    home.environment["PATH"] = f"{home.folder / 'bin'}:{home.environment['PATH']}"
+    done = home.run(*home.up("--detach", "--no-demo", "--json"))
+    assert done.returncode == 0, done.stderr
+    assert requests.get(json.loads(done.stdout)["addresses"]["grafana"] + "environment", timeout=5).ok
+    told = dict(
+        line.split("=", 1)
+        for line in (home.stack.data("grafana") / "environment").read_text().splitlines()
+        if "=" in line
+    )
+    provisioning = Path(told["GF_PATHS_PROVISIONING"])
+    assert (
+        f"url: http://127.0.0.1:{home.ports['prometheus']}\n"
+        in (provisioning / "datasources/trainwarden.yml").read_text()
+    )
+    assert told["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
+    assert home.trainwarden("down").returncode == 0
+    assert home.processes() == []
