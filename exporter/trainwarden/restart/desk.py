@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from trainwarden import config as configuration
 from trainwarden.config import Config
@@ -17,7 +18,7 @@ from trainwarden.launchers.base import Launcher
 from trainwarden.model import RunSpec, RunState
 from trainwarden.restart import evidence, exporter, gate
 from trainwarden.restart.choosing import Chooser
-from trainwarden.restart.events import Accepted, AnyEvent, Launched, Line, Moment
+from trainwarden.restart.events import Accepted, AnyEvent, Launched, Moment
 from trainwarden.restart.history import History, replay
 from trainwarden.restart.ledger import Ledger
 from trainwarden.runs.folder import RunFolder
@@ -69,14 +70,14 @@ class Desk:
 
     def write(self, event: AnyEvent, now: Moment, seen: History) -> bool:
         """Enter ``event``, flushed to the disk, unless the history is no longer ``seen``. Raises ``LedgerError``."""
-        line = Line(at=now.wall, mono=now.mono, run_id=self.spec.run_id, event=event)
+        stamped = replace(event, at=now.wall, mono=now.mono, run_id=self.spec.run_id)
         with self._lock:
             if self.history is not seen:
                 return False
             self.unwritable = True
-            self._ledger.append(line)
+            self._ledger.append(stamped)
             self.unwritable = False
-            self.history = self.history.after(line)
+            self.history = self.history.after(stamped)
             if isinstance(event, Accepted | Launched):
                 self.scratch = Scratch()
         log.info("run '%s': %s", self.spec.name, describe(event))

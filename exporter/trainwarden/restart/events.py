@@ -1,6 +1,6 @@
 """What the receiver enters in a run's ledger, always before it acts on it.
 
-An event says what was decided or seen; the line around it says when and of which run.
+A stage says what it decided or saw; when and of which run is stamped on by the desk. A line is one event.
 """
 
 import time
@@ -27,8 +27,15 @@ class Moment(NamedTuple):
         return Moment(time.time(), system.monotonic())
 
 
-class Event(Struct, frozen=True, kw_only=True, tag_field="type", tag=str.lower):
+class Event(Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower):
     """Base of everything that a ledger holds."""
+
+    at: float = 0.0
+    """Unix seconds."""
+    mono: float = 0.0
+    """Seconds since boot."""
+    run_id: str = ""
+    """A name may be used again; what an earlier run did is not held against a later one."""
 
 
 class Accepted(Event, frozen=True, kw_only=True):
@@ -99,6 +106,8 @@ class Launched(Event, frozen=True, kw_only=True):
 
     generation: int
     reason: RestartReason
+    checkpoint: str
+    """Its path."""
     step: int | None = None
     """The step that it resumed from, where that is known at once."""
 
@@ -152,15 +161,4 @@ AnyEvent = (
     | GaveUp
     | Closed
 )
-
-
-class Line(Struct, frozen=True, kw_only=True):
-    """One line of ``ledger.jsonl``."""
-
-    at: float
-    """Unix seconds."""
-    mono: float
-    """Seconds since boot."""
-    run_id: str
-    """A name may be used again; what an earlier run did is not held against a later one."""
-    event: AnyEvent
+"""One line of ``ledger.jsonl``."""

@@ -10,12 +10,13 @@ from itertools import chain
 from msgspec import Struct
 from msgspec.structs import replace
 
-from trainwarden.model import Member, Outcome, Phase, Progress, RunSpec, RunState
+from trainwarden.model import Outcome, Phase, Progress, RunSpec, RunState
 from trainwarden.restart.choosing import Choice
 from trainwarden.restart.events import Moment
 from trainwarden.restart.exporter import ExporterReading, GpuReading
 from trainwarden.restart.facts import Facts
 from trainwarden.runs.folder import best_progress
+from trainwarden.runs.identity import DEAD_STATES
 
 BEAT_STALE = 10.0
 """Seconds: the supervisor beats every second, and an older reading says nothing about now."""
@@ -127,12 +128,9 @@ def saving_seconds(progress: Progress | None, writing: bool, now: float) -> floa
 
 
 def is_dead(state: RunState) -> bool:
-    """Whether the generation has ended and nobody of it is left; a zombie has only not been reaped yet."""
-    return state.ended is not None and not _living(state.members)
-
-
-def _living(members: list[Member]) -> list[Member]:
-    return [member for member in members if member.state not in "ZX"]
+    """Whether the generation has ended, nobody of it is left, and its supervisor is done with stopping it."""
+    living = any(member.state not in DEAD_STATES for member in state.members)
+    return state.ended is not None and not living and state.stopping_since is None
 
 
 def _error(state: RunState) -> str:

@@ -1,6 +1,6 @@
 """What the ledger's lines add up to: the open case, what was launched, and what it all came to. Pure.
 
-``History.after(line)`` is the only way in which it changes, so replaying the ledger always gives the same history
+``History.after(event)`` is the only way in which it changes, so replaying the ledger always gives the same history
 as living through it.
 """
 
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from trainwarden.model import Budget, Checkpoint
 from trainwarden.restart import events
-from trainwarden.restart.events import Line
+from trainwarden.restart.events import AnyEvent
 from trainwarden.restart.facts import Facts
 from trainwarden.restart.states import CALLS_HUMAN, CallReason, GiveUpReason, HoldReason, RestartReason, State
 
@@ -91,8 +91,6 @@ class History(Struct, frozen=True, kw_only=True):
     died_at_step: int | None = None
     """The last step known at a death whose loss is not counted yet."""
     gave_up: events.GaveUp | None = None
-    gave_up_at: float = 0.0
-    """Seconds since boot."""
     closed: bool = False
     """Whether the run that was given up is closed."""
     human_hold: HoldReason | None = None
@@ -129,110 +127,109 @@ class History(Struct, frozen=True, kw_only=True):
         left = budget.per_checkpoint - self.launches_since(checkpoint)
         return max(0, min(left, budget.per_window - self.launches_within(budget.window, now)))
 
-    def after(self, line: Line) -> "History":
-        """The history with one more line."""
-        counted = replace(self, totals=_count(self.totals, line.event))
-        change = _CHANGES.get(type(line.event))
-        return counted if change is None or line.run_id != self.run_id else change(counted, line)
+    def after(self, event: AnyEvent) -> "History":
+        """The history with one more event."""
+        counted = replace(self, totals=_count(self.totals, event))
+        change = _CHANGES.get(type(event))
+        return counted if change is None or event.run_id != self.run_id else change(counted, event)
 
 
-def replay(lines: Iterable[Line], run_id: str) -> History:
+def replay(lines: Iterable[AnyEvent], run_id: str) -> History:
     """The history of the run ``run_id``; of earlier runs of its name only the totals remain."""
     return reduce(History.after, lines, History(run_id=run_id))
 
 
-_Change = Callable[[History, Line], History]
+_Change = Callable[[History, AnyEvent], History]
 
 
-def _accepted(history: History, line: Line) -> History:
-    event = line.event
+def _accepted(history: History, event: AnyEvent) -> History:
     assert isinstance(event, events.Accepted)
     case = Case(
         generation=event.generation,
         alert=event.alert,
         state=State.LOOKING,
-        since=line.mono,
-        opened_at=line.at,
-        opened=line.mono,
+        since=event.mono,
+        opened_at=event.at,
+        opened=event.mono,
     )
     # An alert may be wrong about a launch that still has to prove itself; the receiver's own watch saw it die.
     return replace(history, case=case, probation=history.probation if event.alert else None)
 
 
-def _resolved(history: History, line: Line) -> History:  # noqa: ARG001
+def _resolved(history: History, event: AnyEvent) -> History:  # noqa: ARG001
     return replace(history, case=None)
 
 
-def _held(history: History, line: Line) -> History:
-    assert isinstance(line.event, events.Held)
-    reason = line.event.reason
+def _held(history: History, event: AnyEvent) -> History:
+    assert isinstance(event, events.Held)
+    reason = event.reason
     human = reason if reason in CALLS_HUMAN else None
     if history.case is None:
         return replace(history, probation=None, human_hold=human)
-    held = replace(history.case, state=State.HELD, since=line.mono, hold=reason) if line.event.passing else None
+    held = replace(history.case, state=State.HELD, since=event.mono, hold=reason) if event.passing else None
     return replace(history, case=held, human_hold=human)
 
 
-def _decided(history: History, line: Line) -> History:
-    assert isinstance(line.event, events.Decided)
-    return _enter(history, line, State.QUIESCING, reason=line.event.reason, facts=line.event.facts)
+def _decided(history: History, event: AnyEvent) -> History:
+    assert isinstance(event, events.Decided)
+    return _enter(history, event, State.QUIESCING, reason=event.reason, facts=event.facts)
 
 
-def _stopping(history: History, line: Line) -> History:
+def _stopping(history: History, event: AnyEvent) -> History:
     death = history.last_death
     if history.case is not None and history.case.facts is not None:
         facts = history.case.facts
         death = Death(generation=history.case.generation, step=facts.step, error=facts.error)
     step = death.step if death is not None and death.step is not None else history.died_at_step
-    stopping = _enter(history, line, State.STOPPING)
+    stopping = _enter(history, event, State.STOPPING)
     return replace(stopping, probation=None, last_death=death, died_at_step=step)
 
 
-def _died(history: History, line: Line) -> History:
-    return _enter(history, line, State.WAITING_FOR_MEMORY, died=line.mono)
+def _died(history: History, event: AnyEvent) -> History:
+    return _enter(history, event, State.WAITING_FOR_MEMORY, died=event.mono)
 
 
-def _freed(history: History, line: Line) -> History:
-    return _enter(history, line, State.PAUSING)
+def _freed(history: History, event: AnyEvent) -> History:
+    return _enter(history, event, State.PAUSING)
 
 
-def _paused(history: History, line: Line) -> History:
-    return _enter(history, line, State.CHOOSING)
+def _paused(history: History, event: AnyEvent) -> History:
+    return _enter(history, event, State.CHOOSING)
 
 
-def _chosen(history: History, line: Line) -> History:
-    return _enter(history, line, State.LAUNCHING, chosen=line.event)
+def _chosen(history: History, event: AnyEvent) -> History:
+    return _enter(history, event, State.LAUNCHING, chosen=event)
 
 
-def _launched(history: History, line: Line) -> History:
-    event, case = line.event, history.case
+def _launched(history: History, event: AnyEvent) -> History:
+    case = history.case
     if not isinstance(event, events.Launched) or case is None or case.chosen is None:
         return history
     chosen = case.chosen
-    launch = Launch(generation=event.generation, at=line.mono, checkpoint=chosen.checkpoint, errors=chosen.errors)
-    probation = Probation(generation=event.generation, since=line.mono, case=case, step=event.step)
+    launch = Launch(generation=event.generation, at=event.mono, checkpoint=chosen.checkpoint, errors=chosen.errors)
+    probation = Probation(generation=event.generation, since=event.mono, case=case, step=event.step)
     launches = (*history.launches, launch)
     return replace(history, case=None, probation=probation, launches=launches, human_hold=None)
 
 
-def _recovered(history: History, line: Line) -> History:  # noqa: ARG001
+def _recovered(history: History, event: AnyEvent) -> History:  # noqa: ARG001
     return replace(history, probation=None, died_at_step=None)
 
 
-def _called(history: History, line: Line) -> History:
-    assert isinstance(line.event, events.Called)
-    reason = line.event.reason
+def _called(history: History, event: AnyEvent) -> History:
+    assert isinstance(event, events.Called)
+    reason = event.reason
     if history.case is not None:
         return replace(history, case=replace(history.case, called=reason))
     probation = history.probation and replace(history.probation, called=reason)
     return replace(history, probation=probation)
 
 
-def _gave_up(history: History, line: Line) -> History:
-    return replace(history, gave_up=line.event, gave_up_at=line.mono, closed=False, case=None, probation=None)
+def _gave_up(history: History, event: AnyEvent) -> History:
+    return replace(history, gave_up=event, closed=False, case=None, probation=None)
 
 
-def _closed(history: History, line: Line) -> History:  # noqa: ARG001
+def _closed(history: History, event: AnyEvent) -> History:  # noqa: ARG001
     return replace(history, closed=True)
 
 
@@ -254,15 +251,15 @@ _CHANGES: dict[type[events.Event], _Change] = {
 }
 
 
-def _enter(history: History, line: Line, state: State, **changes: object) -> History:
+def _enter(history: History, event: AnyEvent, state: State, **changes: object) -> History:
     """Move the open case on. Where none is open (the file was put together by hand), nothing happens."""
     if history.case is None:
         return history
-    case = replace(history.case, state=state, since=line.mono, hold=None, called=None, **changes)
+    case = replace(history.case, state=state, since=event.mono, hold=None, called=None, **changes)
     return replace(history, case=case)
 
 
-def _count(totals: Totals, event: events.AnyEvent) -> Totals:
+def _count(totals: Totals, event: AnyEvent) -> Totals:
     """The totals with one more event."""
     if isinstance(event, events.Held):
         holds = {**totals.holds, event.reason: totals.holds.get(event.reason, 0) + 1}

@@ -13,11 +13,11 @@ import msgspec
 
 from trainwarden import system
 from trainwarden.errors import RunFolderError
-from trainwarden.restart.events import Line
+from trainwarden.restart.events import AnyEvent
 
 log = logging.getLogger(__name__)
 
-_decoder = msgspec.json.Decoder(Line)
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 _encoder = msgspec.json.Encoder()
 
 
@@ -31,7 +31,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self) -> list[Line]:
+    def read(self) -> list[AnyEvent]:
         """Every line from the first. A cut last one is reported and left out; raises ``LedgerError`` otherwise."""
         try:
             data = self.path.read_bytes()
@@ -44,19 +44,19 @@ class Ledger:
             log.warning("%s: the last line was cut short and is left out: %r", self.path, torn[:200])
         return [self._decode(text, number) for number, text in enumerate(whole, start=1)]
 
-    def _decode(self, text: bytes, number: int) -> Line:
+    def _decode(self, text: bytes, number: int) -> AnyEvent:
         try:
             return _decoder.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             mend = "the run is held until the file is mended or moved aside"
             raise LedgerError(f"{self.path}: line {number} is damaged ({error}); {mend}") from error
 
-    def append(self, line: Line) -> None:
+    def append(self, event: AnyEvent) -> None:
         """Add a line and wait until the disk has it. Raises ``LedgerError``; the file is then as it was before."""
         try:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                _append(handle, _encoder.encode(line) + b"\n")
+                _append(handle, _encoder.encode(event) + b"\n")
             finally:
                 os.close(handle)
             system.sync_folder(self.path.parent)

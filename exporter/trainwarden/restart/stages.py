@@ -101,10 +101,11 @@ def quiesce(desk: Desk, now: Moment) -> AnyEvent | None:
     void = _void(desk, state) or _came_back(case, reading)
     if void is not None or not reading.answered:
         return void
+    grace = desk.spec.limits.save_grace
     best = best_progress(reading.progress, case.generation)
     saving = evidence.saving_seconds(best, desk.chooser.look(now.wall).writing, now.wall)
-    waits = now.mono - case.since < desk.spec.limits.save_grace
-    return None if state.ended is None and saving is not None and waits else Stopping()
+    in_grace = saving is not None and saving < grace and now.mono - case.since < grace
+    return None if state.ended is None and in_grace else Stopping()
 
 
 def stop(desk: Desk, now: Moment) -> AnyEvent | None:
@@ -187,13 +188,16 @@ def launch(desk: Desk, now: Moment) -> AnyEvent | None:  # noqa: ARG001
     try:
         return _launched(case, chosen, desk.launcher.start(chosen.checkpoint.path, chosen.generation))
     except RefusedError as error:
+        state = desk.state()
+        if state is not None and state.generation >= chosen.generation:
+            return None  # it was there in spite of the refusal: the next call says so
         return GaveUp(reason=GiveUpReason.LAUNCH_REFUSED, detail=f"launch_refused: {error}")
 
 
 def _launched(case: Case, chosen: Chosen, state: RunState) -> Launched:
     resumed = state.resumed_from
     step = resumed.step if resumed is not None and resumed.step is not None else chosen.checkpoint.step
-    return Launched(generation=chosen.generation, reason=_reason(case), step=step)
+    return Launched(generation=chosen.generation, reason=_reason(case), checkpoint=chosen.checkpoint.path, step=step)
 
 
 def give_up(desk: Desk, now: Moment) -> AnyEvent | None:
@@ -207,7 +211,7 @@ def give_up(desk: Desk, now: Moment) -> AnyEvent | None:
     except RefusedError as error:
         return Closed(detail=str(error))
     except TrainwardenError as error:
-        return Closed(detail=str(error)) if now.mono - history.gave_up_at > GIVE_UP_PATIENCE else None
+        return Closed(detail=str(error)) if now.mono - history.gave_up.mono > GIVE_UP_PATIENCE else None
     return Closed()
 
 
