@@ -18,6 +18,8 @@ PATIENCE_SECONDS = 10.0
 """How long one connection may take from its opening to the last byte of the answer."""
 MAX_CONNECTIONS = 32
 """A further one costs the oldest its place."""
+_BACKLOG = 128
+"""A connection that finds it full is refused at once, with EAGAIN."""
 
 
 @dataclass(eq=False)
@@ -137,5 +139,5 @@ def _listen(folder: RunFolder) -> socket.socket:
             listener.bind(where)
     finally:
         os.umask(before)
-    listener.listen(MAX_CONNECTIONS)
+    listener.listen(_BACKLOG)
     return listener

@@ -1,0 +1,109 @@
+"""Who belongs to a run: tables of processes that no test could start, and real ones."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.wait import wait_until
+from trainwarden.model import Identity
+from trainwarden.names import RUN_ID_ENVIRONMENT
+from trainwarden.runs import members
+from trainwarden.runs.members import Census, belonging, visible_devices
+from trainwarden.system import ProcessStat
+
+KEEPER, SUPERVISOR, ROOT = 10, 11, 20
+
+
+def table(*rows: tuple[int, int, int]) -> dict[int, ProcessStat]:
+    """Pid, parent, session."""
+    return {pid: ProcessStat(pid, "S", parent, session, 0.0, 1, pid * 100, 0) for pid, parent, session in rows}
+
+
+def root(start_time: int = ROOT * 100) -> Identity:
+    return Identity("boot", ROOT, start_time, 1)
+
+
+def test_tag_session_and_descent_each_make_a_member() -> None:
+    stats = table((1, 0, 1), (ROOT, KEEPER, ROOT), (21, 1, 21), (22, 1, ROOT), (23, 22, 23), (30, 1, 30))
+    assert belonging(stats, {21: "r"}, run_id="r", root=root()) == {20, 21, 22, 23}
+
+
+def test_orphan_that_the_keeper_adopted_is_a_member_and_the_supervisor_never() -> None:
+    stats = table((KEEPER, 1, KEEPER), (SUPERVISOR, KEEPER, KEEPER), (12, SUPERVISOR, KEEPER), (40, KEEPER, 40))
+    apart = {KEEPER, SUPERVISOR}
+    assert belonging(stats, {}, run_id="r", keeper_pid=KEEPER, apart=apart) == {40}
+
+
+def test_what_belongs_to_another_run_or_to_none_is_left_out_with_its_descendants() -> None:
+    stats = table((ROOT, KEEPER, ROOT), (21, ROOT, ROOT), (22, 21, 22), (23, ROOT, ROOT), (24, 23, 24))
+    assert belonging(stats, {ROOT: "r", 21: "", 22: "other", 23: "other"}, run_id="r", root=root()) == {ROOT}
+
+
+def test_session_number_that_was_given_away_is_a_strangers() -> None:
+    stats = table((ROOT, 1, ROOT), (50, ROOT, ROOT))
+    assert belonging(stats, {}, run_id="r", root=root(start_time=7)) == set()
+
+
+def test_known_member_stays_one_though_it_shed_everything() -> None:
+    stats = table((60, 1, 60), (61, 60, 60))
+    assert belonging(stats, {}, run_id="r", known={(60, 6000)}) == {60, 61}
+    assert belonging(stats, {}, run_id="r", known={(60, 1)}) == set()
+
+
+@pytest.mark.parametrize(
+    ("value", "entries"),
+    [("0,1", ["0", "1"]), (" GPU-a , GPU-b", ["GPU-a", "GPU-b"]), ("", []), ("-1", []), ("0,-1,2", ["0"])],
+)
+def test_visible_devices_are_read_as_cuda_does(value: str, entries: list[str]) -> None:
+    assert visible_devices(value) == entries
+
+
+@contextmanager
+def process(script: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert child.stdout is not None and child.stdout.readline() == "up\n"
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+
+
+WAITING = "import time; print('up', flush=True); time.sleep(600)"
+
+
+def test_census_finds_the_tagged_and_forgets_the_dead() -> None:
+    census = Census("census-test")
+    with process(WAITING, **{RUN_ID_ENVIRONMENT: "census-test", "CUDA_VISIBLE_DEVICES": "1"}) as child:
+        (found,) = census.scan()
+        assert found.pid == child.pid and census.gpus() == ["1"]
+        assert [stat.pid for stat in census.update()] == [child.pid]
+    assert census.update() == [] and census.scan() == [] and census.gpus() is None
+
+
+def test_environment_of_a_young_process_is_read_again() -> None:
+    # Between fork and exec a process shows its parent's environment, which may carry no tag yet.
+    census = Census("census-test")
+    script = "import os,sys,time; print('up', flush=True); time.sleep(0.2)\n"
+    environment = {RUN_ID_ENVIRONMENT: "census-test"}
+    become = f"os.execve(sys.executable, [sys.executable, '-c', 'import time; time.sleep(600)'], {environment})"
+    with process(script + become) as child:
+        assert census.scan() == []
+        wait_until(lambda: [stat.pid for stat in census.scan()] == [child.pid], 5, "the member after its exec")
+
+
+def test_usage_counts_the_dead_until_somebody_waits(tmp_path: Path) -> None:
+    for pid, counts in ((1, "rchar: 5\nwchar: 6\nsyscr: 1\n"), (2, "rchar: 1\nwchar: 1\n")):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "io").write_text(counts)
+    alive = ProcessStat(1, "R", 0, 1, 2.0, 1, 1, 1000, reaped_cpu_seconds=3.0)
+    dead = ProcessStat(2, "Z", 0, 1, 0.5, 1, 1, 0)
+    assert members.usage([alive, dead], tmp_path) == members.Usage(1000, 5.5, 13)
+    assert members.living([alive, dead]) == [alive]
