@@ -2,11 +2,12 @@
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.supervise.conftest import TICKING, Runs, keeper_pid, until_closed, until_output
+from tests.supervise.conftest import PYTHON, TICKING, Runs, keeper_pid, until_closed, until_output
 from tests.support.wait import wait_until
 from trainwarden.collectors import gpu_snapshot
 from trainwarden.collectors.gpu_snapshot import GpuUse
@@ -76,3 +77,19 @@ def test_keeper_is_nobodys_child_and_has_no_terminal(runs: Runs, tmp_path: Path)
     assert Path(f"/proc/{pid}/cwd").readlink() == folder.path
     os.kill(pid, signal.SIGTERM)
     until_closed(folder)
+
+
+def test_state_folder_that_cannot_be_written_is_one_sentence(runs: Runs, state_home: Path) -> None:
+    (state_home / "trainwarden").write_text("a file where the folder should be")
+    with pytest.raises(RunFolderError, match=r"state/trainwarden/runs.*: Not a directory; nothing was launched"):
+        runs.start(TICKING)
+
+
+def test_keeper_imports_the_standard_library_and_little_of_trainwarden() -> None:
+    script = "import sys; import trainwarden.supervise.keeper; print(*sorted(sys.modules))"
+    done = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True, timeout=30)
+    allowed = {"", ".names", ".system"} | {f".supervise{m}" for m in ("", ".keeper", ".orders", ".outputlog")}
+    allowed |= {".supervise.respawn", ".supervise.terminal"}
+    loaded = {name for name in done.stdout.split() if name.partition(".")[0] == "trainwarden"}
+    assert loaded == {f"trainwarden{name}" for name in allowed}
+    assert not {"msgspec", "subprocess", "yaml", "click"} & set(done.stdout.split())

@@ -30,13 +30,15 @@ def launch(planned: Plan) -> RunFolder:
     A former run of the same name is moved aside within the folder, into ``archive/<its run id>/``.
     """
     folder = RunFolder(planned.spec.name)
-    folder.create()
     with _interrupt_put_off(folder):
         try:
+            folder.create()
             with detach.lock(folder.path / detach.KEEPER_LOCK) as held:
                 spec = _begin(folder, planned.spec, held)
         except BlockingIOError:
             raise live(folder) from None
+        except OSError as error:
+            raise RunFolderError(f"{error.filename or folder.path}: {error.strerror}; nothing was launched") from error
         detach.until(folder, lambda: _first_state(folder, spec), _LAUNCH_SECONDS)
     return folder
 

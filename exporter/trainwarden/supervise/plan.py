@@ -50,7 +50,7 @@ def plan(name: str, *, command: list[str], config: Config, options: Options) -> 
             f"run '{name}': no command; write it after '--', or as runs.{name}.command in trainwarden.yml"
         )
     cwd = _existing_folder(Path(options.cwd or entry.cwd or ".").expanduser().absolute())
-    _check_command(chosen[0], cwd)
+    _check_command(chosen, cwd)
     recipe = _recipe(options.recipe or entry.recipe, chosen)
     settings = recipe.settings(chosen, cwd)
     given = options.checkpoints or entry.checkpoints
@@ -96,8 +96,9 @@ def _existing_folder(cwd: Path) -> Path:
     return cwd
 
 
-def _check_command(program: str, cwd: Path) -> None:
+def _check_command(command: list[str], cwd: Path) -> None:
     """Look where the keeper's exec will look."""
+    program = command[0]
     if os.sep in program:
         if not os.access(cwd / program, os.X_OK):
             raise ConfigurationError(f"command not found: {cwd / program} is not there, or not executable")
@@ -105,6 +106,9 @@ def _check_command(program: str, cwd: Path) -> None:
         raise ConfigurationError(
             f"command not found: '{program}' is not on PATH; activate the training environment, or write its whole path"
         )
+    for argument in command:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            raise ConfigurationError(f"argument {argument!r} of the command is not UTF-8, so run.json cannot hold it")
 
 
 def _recipe(name: str | None, command: list[str]) -> Recipe:
