@@ -39,6 +39,10 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
         Night(120, [Run([*START, training(45), ended(Phase.FAILED, 10), *START, training(12), ended(Phase.FAILED)])]),
         [_crashed(60, 70), _crashed(92, generation=2)],
     ),
+    "the second launch crashes at once": (
+        Night(90, [Run([*START, training(45), ended(Phase.FAILED, 10), starting(1), ended(Phase.FAILED)])]),
+        [_crashed(60, 70), _crashed(71, generation=2)],
+    ),
     "a crash of the day before yesterday stands no more": (
         Night(30, [Run([starting(0), ended(Phase.FAILED)], 0)], also={key(names.RUN_PHASE_START, RUN): ((0, -90000),)}),
         [],
