@@ -48,8 +48,8 @@ def look_again(desk: Desk, now: Moment) -> AnyEvent | None:
         scratch.first = reading
         scratch.not_before = now.mono + evidence.apart(desk.spec, reading.progress, generation, limit)
         return None
-    facts = _facts(desk, scratch.first or reading, reading)
-    return _decide(desk, facts, now)
+    first, scratch.first = scratch.first or reading, None
+    return _decide(desk, _facts(desk, first, reading), now)
 
 
 def _facts(desk: Desk, first: evidence.Reading, second: evidence.Reading) -> Facts:
@@ -72,7 +72,6 @@ def _decide(desk: Desk, facts: Facts, now: Moment) -> AnyEvent | None:
         return GaveUp(reason=decision.reason, detail=_why(decision.reason, facts), facts=facts)
     if not isinstance(decision, Hold):
         return Decided(reason=decision.reason, facts=facts)
-    desk.scratch.first = None
     desk.scratch.not_before = now.mono + desk.spec.limits.decide_again
     if decision.passing and decision.reason is _case(desk).hold:
         return None

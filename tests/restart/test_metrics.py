@@ -1,0 +1,119 @@
+"""The receiver's own metrics: every family, from the start, and counted from the ledgers."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.restart.world import World
+from trainwarden import names
+from trainwarden.config import Config
+from trainwarden.model import Phase
+from trainwarden.restart.metrics import ReceiverMetrics, Tally
+from trainwarden.restart.states import NEEDS_HUMAN, HoldReason, Intake, RestartReason, State
+from trainwarden.restart.worker import Worker
+from trainwarden.stack.tools import Tools
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path)
+    world.save(4)
+    return world
+
+
+def exposition(world: World, tally: Tally | None = None) -> str:
+    worker = Worker(Config(), world.root, launcher_for=lambda _: world, read_exporter=lambda _: world.exporter)
+    registry = CollectorRegistry()
+    registry.register(ReceiverMetrics(worker.desks, tally or Tally()))
+    return generate_latest(registry).decode()
+
+
+def samples(text: str) -> Samples:
+    families = text_string_to_metric_families(text)
+    return {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
+
+
+def value(found: Samples, family: names.Family, **labels: str) -> float:
+    return found[family.name, tuple(sorted(labels.items()))]
+
+
+def test_every_family_is_there_before_anything_happened(world: World) -> None:
+    found = samples(exposition(world))
+    assert {name for name, _ in found} == {family.name for family in names.RECEIVER_FAMILIES}
+    for reason in RestartReason:
+        assert value(found, names.RESTARTS, run="luca", reason=reason.value) == 0
+    for hold in HoldReason:
+        assert value(found, names.RESTART_HOLDS, run="luca", reason=hold.value) == 0
+    for human in NEEDS_HUMAN:
+        assert value(found, names.NEEDS_HUMAN, run="luca", reason=human.value) == 0
+    assert value(found, names.RESTART_STATE, run="luca", state="watching") == 1
+    assert value(found, names.RESTART_BUDGET, run="luca") == 3
+
+
+def test_the_labels_are_those_of_the_names(world: World) -> None:
+    table = {family.name: family for family in names.RECEIVER_FAMILIES}
+    for name, labels in samples(exposition(world)):
+        assert {key for key, _ in labels} == set(table[name].labels)
+
+
+def test_a_new_receiver_counts_from_the_ledgers(world: World) -> None:
+    desk = world.desk()
+    world.alert(desk)
+    world.run(desk, 120)
+    world.set_progress(step=400, phase=Phase.TRAINING)
+    world.step(20)
+    world.run(desk, 2)
+    found = samples(exposition(world))
+    assert value(found, names.RESTARTS, run="luca", reason="hung") == 1
+    assert value(found, names.RECOVERIES, run="luca") == 1
+    assert value(found, names.STEPS_LOST, run="luca") == 100
+
+
+def test_exactly_one_state_is_1(world: World) -> None:
+    desk = world.desk()
+    world.alert(desk)
+    for seconds in (0, 3, 6, 30, 30, 30):
+        world.run(desk, seconds)
+        found = samples(exposition(world))
+        on = [state for state in State if value(found, names.RESTART_STATE, run="luca", state=state.value) == 1]
+        assert on == [desk.history.state]
+
+
+def test_a_run_that_was_given_up_needs_a_human_by_its_reason(world: World) -> None:
+    world.set(resumable=False)
+    world.end()
+    desk = world.desk()
+    world.alert(desk, "TrainwardenRunCrashed")
+    world.run(desk, 5)
+    found = samples(exposition(world))
+    assert value(found, names.NEEDS_HUMAN, run="luca", reason="not_resumable") == 1
+    assert sum(value(found, names.NEEDS_HUMAN, run="luca", reason=reason.value) for reason in NEEDS_HUMAN) == 1
+
+
+def test_a_damaged_ledger_is_held_and_needs_a_human(world: World) -> None:
+    world.folder.ledger_path.write_text("garbage\n")
+    found = samples(exposition(world))
+    assert value(found, names.NEEDS_HUMAN, run="luca", reason="ledger_unreadable") == 1
+    assert value(found, names.RESTART_STATE, run="luca", state="held") == 1
+
+
+def test_the_tally_counts_alerts_and_requests(world: World) -> None:
+    tally = Tally()
+    tally.alert(Intake.FOREIGN)
+    tally.request(401)
+    tally.request(401)
+    found = samples(exposition(world, tally))
+    assert value(found, names.ALERTS_RECEIVED, outcome="foreign") == 1
+    assert value(found, names.WEBHOOK_REQUESTS, code="401") == 2
+
+
+def test_promtool_finds_nothing(world: World, tools: Tools) -> None:
+    said = subprocess.run(
+        [str(tools.promtool), "check", "metrics"], input=exposition(world).encode(), capture_output=True, check=False
+    )
+    assert (said.returncode, said.stdout, said.stderr) == (0, b"", b"")
