@@ -133,6 +133,14 @@ def test_nothing_left_is_one_sentence_that_says_what_to_install(
     )
 
 
+def test_a_package_that_does_not_run_unpacked_is_passed_over(path: Path, tmp_path: Path) -> None:
+    put_pair(path, PROMETHEUS, "3.1.0")
+    put_apt(path, "0.28.0")
+    with pytest.raises(StackError, match="the distribution's does not run without being installed"):
+        tools.locate(tmp_path, print)
+    assert tools.find_installed(ALERTMANAGER, tmp_path) is None
+
+
 def test_a_system_without_apt_goes_on_to_the_release(path: Path, tmp_path: Path) -> None:
     with pytest.raises(StackError, match="this system has no apt, and its release"):
         tools.locate(tmp_path, print)
