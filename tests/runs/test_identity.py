@@ -61,3 +61,15 @@ def test_signal_reaches_exactly_this_process(child: subprocess.Popen[bytes]) -> 
     assert identity.send(found.pid, found.start_time, signal.SIGTERM) is True
     assert child.wait(5) == -signal.SIGTERM
     assert identity.send(found.pid, found.start_time, signal.SIGTERM) is False
+
+
+def test_signal_reaches_the_process_where_python_has_no_pidfd(
+    child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+    found = identity.identify(child.pid)
+    assert found is not None
+    assert identity.send(found.pid, found.start_time + 1, signal.SIGTERM) is False
+    assert identity.send(found.pid, found.start_time, signal.SIGTERM) is True
+    assert child.wait(5) == -signal.SIGTERM
+    assert identity.send(found.pid, found.start_time, signal.SIGTERM) is False

@@ -1,7 +1,10 @@
 """Whether a process that was written down is still there. A pid alone is reused; an ``Identity`` is not."""
 
+import errno
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from trainwarden import system
@@ -44,15 +47,29 @@ def send(pid: int, start_time: int, signum: int) -> bool:
     took over the pid in between.
     """
     try:
-        handle = os.pidfd_open(pid)
+        with _handle(pid) as handle:
+            if not is_process(pid, start_time):
+                return False
+            if handle is None:
+                os.kill(pid, signum)
+            else:
+                signal.pidfd_send_signal(handle, signum)
     except ProcessLookupError:
         return False
+    return True
+
+
+@contextmanager
+def _handle(pid: int) -> Iterator[int | None]:
+    """A pidfd. None where this Python was built without (conda's, for old kernels) or the kernel has none (WSL 1)."""
     try:
-        if not is_process(pid, start_time):
-            return False
-        signal.pidfd_send_signal(handle, signum)
-    except ProcessLookupError:
-        return False
+        handle = os.pidfd_open(pid)
+    except (AttributeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.ENOSYS:
+            raise
+        yield None
+        return
+    try:
+        yield handle
     finally:
         os.close(handle)
-    return True

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import BinaryIO
 
 from trainwarden.errors import RunFolderError, TrainwardenError
-from trainwarden.model import Ended, RunSpec, RunState
+from trainwarden.model import Ended, RunState
 from trainwarden.runs import control
 from trainwarden.runs.folder import RunFolder, list_runs
 from trainwarden.runs.identity import DEAD_STATES
@@ -139,11 +139,11 @@ class _Viewer:
             self.code = _INTERRUPTED if self._stop_asked else _exit_code(ended)
 
     def _what_next(self, state: RunState) -> str:
-        if not state.open:
+        spec = self._folder.read_spec()
+        if not state.open or spec is None:
             return ""
-        spec: RunSpec | None = self._folder.read_spec()
-        minutes = spec.limits.await_restart / 60 if spec else 0
-        return f" The receiver has {minutes:.0f} min to resume it; Ctrl-C gives it up."
+        means = "resume it" if state.resumable else "take note (it cannot be resumed)"
+        return f" The receiver has {spec.limits.await_restart / 60:.0f} min to {means}; Ctrl-C gives it up."
 
     def _ask_for_stop(self) -> None:
         try:
