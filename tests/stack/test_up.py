@@ -118,6 +118,12 @@ def test_prometheus_has_its_pages_with_everything_on_them(detached: Home) -> Non
     assert [part for part in parts if not detached.get("prometheus", part).ok] == []
 
 
+def test_alertmanager_has_a_page(detached: Home) -> None:
+    page = detached.get("alertmanager", "/")
+    assert page.ok
+    assert "<title>Alertmanager</title>" in page.text
+
+
 def test_alertmanager_is_reached_by_prometheus(detached: Home) -> None:
     def active() -> list[Any]:
         return list(detached.get("prometheus", "/api/v1/alertmanagers").json()["data"]["activeAlertmanagers"])

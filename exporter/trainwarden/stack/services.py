@@ -79,8 +79,8 @@ def _alertmanager(folder: StackFolder, ports: Mapping[str, int], binary: Path) -
         f"--web.external-url=http://{where}/",
         "--cluster.listen-address=",  # one Alertmanager: no gossip port
     ]
-    if share := tools.unpacked_share(binary):
-        command.append(f"--web.ui-path={share / 'prometheus/alertmanager/ui'}")
+    if tools.unpacked_share(binary):
+        command.append(f"--web.ui-path={Path(__file__).parent / 'alertmanager_page'}")
     return _service("alertmanager", command, folder, ports)
 
 
