@@ -101,20 +101,26 @@ def _grafana(shipped: Path, target: Path, prometheus: str) -> None:
 
 
 def _people(notify: NotifyConfig) -> dict[str, Any]:
-    """The integrations of the receiver ``notify``; none where nothing is set."""
+    """The integrations of the receiver ``notify``; none where nothing is set. Texts: ``templates/trainwarden.tmpl``."""
     integrations: dict[str, Any] = {}
     if slack := notify.slack:
+        texts = {part: _template(f"slack.{part}") for part in ("title", "text", "color")}
         where = {"api_url_file": str(_absolute(slack.api_url_file)), "channel": slack.channel}
-        integrations["slack_configs"] = [{**where, "send_resolved": True}]
+        integrations["slack_configs"] = [{**where, **texts, "send_resolved": True}]
     if email := notify.email:
         message: dict[str, Any] = {"to": email.to, "from": email.from_, "smarthost": email.smarthost}
         message |= {"require_tls": email.require_tls, "send_resolved": True}
+        message |= {"headers": {"Subject": _template("email.subject")}, "text": _template("email.text"), "html": ""}
         if email.username:
             message["auth_username"] = email.username
         if email.password_file:
             message["auth_password_file"] = str(_absolute(email.password_file))
         integrations["email_configs"] = [message]
     return integrations
+
+
+def _template(name: str) -> str:
+    return f'{{{{ template "trainwarden.{name}" . }}}}'
 
 
 def _in_force(config: Config, exporter: str, token_file: str) -> Config:
