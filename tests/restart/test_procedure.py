@@ -131,6 +131,16 @@ def test_no_whole_checkpoint_closes_the_run_and_calls_a_human(world: World) -> N
     assert "luca-000004-state" in gave_up.detail
 
 
+def test_a_run_that_hangs_and_cannot_be_helped_is_left_as_it_is(world: World) -> None:
+    for state in world.checkpoints.iterdir():
+        cut(state / "optimizer.bin", 10)
+    desk = world.desk()
+    world.alert(desk)
+    world.run(desk, 20)
+    assert (desk.history.state, desk.history.needs_human) == (State.GAVE_UP, GiveUpReason.NO_VERIFIED_CHECKPOINT)
+    assert (world.asked_to_stop, world.state.open, world.state.ended) == ([], True, None)
+
+
 def test_a_run_that_steps_again_before_the_stop_is_let_go(world: World) -> None:
     desk = world.desk()
     world.alert(desk)

@@ -130,7 +130,7 @@ class Called(Event, frozen=True, kw_only=True):
 
 
 class GaveUp(Event, frozen=True, kw_only=True):
-    """The receiver cannot help: the run is about to be closed."""
+    """The receiver cannot help: the run is about to be closed, if it is dead."""
 
     reason: GiveUpReason
     detail: str
@@ -139,10 +139,10 @@ class GaveUp(Event, frozen=True, kw_only=True):
 
 
 class Closed(Event, frozen=True, kw_only=True):
-    """The run that was given up is closed."""
+    """Nothing more is done for the run that was given up."""
 
     detail: str = ""
-    """Why it could not be, where it could not."""
+    """Why it is not closed, where it is not."""
 
 
 AnyEvent = (

@@ -92,7 +92,7 @@ class History(Struct, frozen=True, kw_only=True):
     """The last step known at a death whose loss is not counted yet."""
     gave_up: events.GaveUp | None = None
     closed: bool = False
-    """Whether the run that was given up is closed."""
+    """Whether nothing more is done for the run that was given up."""
     human_hold: HoldReason | None = None
     totals: Totals = field(default_factory=Totals)
 

@@ -38,7 +38,7 @@ class Hold(Struct, frozen=True):
 
 
 class GiveUp(Struct, frozen=True):
-    """Close it and call a human."""
+    """Launch nothing, and call a human."""
 
     reason: GiveUpReason
 

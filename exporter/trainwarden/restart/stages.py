@@ -200,15 +200,17 @@ def _launched(case: Case, chosen: Chosen, state: RunState) -> Launched:
 
 
 def give_up(desk: Desk, now: Moment) -> AnyEvent | None:
-    """Close the run, so that `trainwarden run` returns with the last generation's exit code."""
+    """Close a run that is dead, so that `trainwarden run` returns with the last generation's exit code.
+
+    One that hangs is left as it is: it may yet come back, or be looked into by the human who is called.
+    """
     history, state = desk.history, desk.state()
-    over = state is not None and (not state.open or state.run_id != desk.spec.run_id)
-    if history.gave_up is None or over:
+    if history.gave_up is None or state is None or state.run_id != desk.spec.run_id or not state.open:
         return Closed()
+    if state.ended is None:
+        return Closed(detail="what still lives of it was left as it is")
     try:
         desk.launcher.stop(final=True, reason=history.gave_up.detail)
-    except RefusedError as error:
-        return Closed(detail=str(error))
     except TrainwardenError as error:
         return Closed(detail=str(error)) if now.mono - history.gave_up.mono > GIVE_UP_PATIENCE else None
     return Closed()

@@ -42,10 +42,11 @@ class State(str, Enum):
     """The new generation lives and has to prove itself by new steps. Its death is decided at once."""
 
     GIVING_UP = "giving_up"
-    """The receiver cannot help. The run is closed, so that `trainwarden run` returns, and a human is called."""
+    """The receiver cannot help. A run that is dead is closed, so that `trainwarden run` returns; one that hangs is left
+    as it is. A human is called."""
 
     GAVE_UP = "gave_up"
-    """Closed. A human is called until the run is started anew."""
+    """Nothing more is done. A human is called until the run is started anew."""
 
 
 class RestartReason(str, Enum):
@@ -97,7 +98,7 @@ class HoldReason(str, Enum):
 
 
 class GiveUpReason(str, Enum):
-    """Why the receiver cannot help: the run is closed and a human is called."""
+    """Why the receiver cannot help: nothing is launched, and a human is called."""
 
     NAN_LOSS = "nan_loss"
     """The loss became NaN: a resumed run would do the same, or go on from spoiled weights."""
