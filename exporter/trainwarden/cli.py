@@ -64,7 +64,7 @@ _listen = click.option(
 @main.command()
 @_listen
 @click.pass_context
-def exporter(ctx: click.Context, listen: str | None) -> None:
+def exporter(ctx: click.Context, /, listen: str | None) -> None:
     """Serve this machine's and its runs' readings on /metrics (read-only)."""
     from trainwarden.web import exposition
 
@@ -74,7 +74,7 @@ def exporter(ctx: click.Context, listen: str | None) -> None:
 @main.command()
 @_listen
 @click.pass_context
-def receiver(ctx: click.Context, listen: str | None) -> None:
+def receiver(ctx: click.Context, /, listen: str | None) -> None:
     """Take Alertmanager's webhooks and restart stuck runs, safely (the only part that acts)."""
     from trainwarden.web import webhook
 
@@ -94,7 +94,7 @@ def receiver(ctx: click.Context, listen: str | None) -> None:
 @click.option("--detach", "-d", is_flag=True, help="Return at once instead of showing the output.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
-def run(ctx: click.Context, name: str, command: tuple[str, ...], detach: bool, **options: Any) -> None:
+def run(ctx: click.Context, /, name: str, command: tuple[str, ...], detach: bool, **options: Any) -> None:
     """Start the training CMD... under the name NAME and show its output.
 
     The training is detached: closing this terminal changes nothing, Ctrl-C stops it for good. The exit code is
@@ -142,7 +142,7 @@ _port = click.IntRange(1, 65535)
 @click.option("--alertmanager-port", type=_port, help="By default 9093, or a free one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as JSON.")
 @click.pass_context
-def up(ctx: click.Context, detach: bool, demo: bool | None, as_json: bool, **ports: int | None) -> None:
+def up(ctx: click.Context, /, detach: bool, demo: bool | None, as_json: bool, **ports: int | None) -> None:
     """Bring up exporter, receiver, Prometheus and Alertmanager on this machine, without Docker."""
     from trainwarden.stack import lifecycle
 
@@ -168,7 +168,7 @@ def down() -> None:
 @click.option("--prometheus", "prometheus_address", default="prometheus:9090", show_default=True, metavar="HOST:PORT")
 @click.option("--token-file", default="/run/secrets/trainwarden_receiver_token", show_default=True)
 @click.pass_context
-def render(ctx: click.Context, target: str, token_file: str, **addresses: str) -> None:
+def render(ctx: click.Context, /, target: str, token_file: str, **addresses: str) -> None:
     """Write the configuration in force of Prometheus, Alertmanager and Grafana into the folder TARGET."""
     from trainwarden.stack.render import render as write
 

@@ -1,0 +1,97 @@
+"""A training that dies: of a signal from outside, again and again, or by its user's hand."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.night import FIRING_TIME, Night, Run, night
+from tests.support.nvml import FakeDriver
+from tests.support.wait import wait_until
+from trainwarden.model import Outcome
+from trainwarden.stack.tools import Tools
+
+GPUS = {"killed": 0, "loop": 1, "terminated": 2, "interrupted": 3, "orphaned": 4, "survivor": 5}
+SETTINGS = {"max_train_epochs": 8, "steps_per_epoch": 10, "save_every_n_epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def watch(folder: Path, tools: Tools, driver: FakeDriver) -> Iterator[Night]:
+    with night(folder, tools, driver, {name: {"gpus": [gpu]} for name, gpu in GPUS.items()}) as watch:
+        yield watch
+
+
+def at_step(run: Run, step: int) -> Run:
+    wait_until(lambda: run.step() >= step, 60, f"{run.name} is at step {step}")
+    return run
+
+
+def test_a_training_that_is_killed_is_resumed_once_and_ends_as_if_nothing_had_been(
+    watch: Night, undisturbed: bytes
+) -> None:
+    run = at_step(watch.launch("killed", **SETTINGS), 45)
+    os.kill(run.training_pid(), signal.SIGKILL)
+    assert run.exit_code(90) == 0
+    assert run.generation() == 2
+    assert [Path(entry["checkpoint"]).name for entry in run.ledger("launched")] == ["killed-000004-state"]
+    assert (run.checkpoints / "killed.safetensors").read_bytes() == undisturbed
+
+
+def test_a_crash_loop_ends_with_a_call(watch: Night) -> None:
+    run = watch.launch("loop", **SETTINGS, **{"crash-at-step": 45, "crash-after-resume": True})
+    alert = 'ALERTS{alertname="TrainwardenRestartNeedsHuman",alertstate="firing",run="loop"}'
+    wait_until(lambda: watch.query(alert), 120, "a human is called")
+    assert run.exit_code(30) == 1
+    assert 1 <= len(run.ledger("launched")) <= 3
+    assert run.processes() == []
+
+
+def test_a_run_that_its_user_stopped_stays_stopped(watch: Night) -> None:
+    runs = [at_step(watch.launch(name, **SETTINGS), 25) for name in ("terminated", "interrupted")]
+    os.kill(runs[0].training_pid(), signal.SIGTERM)
+    os.kill(runs[1].viewer.pid, signal.SIGINT)
+    for run in runs:
+        assert run.exit_code(30) in (128 + signal.SIGTERM, 128 + signal.SIGINT)
+        assert run.state.ended.outcome is Outcome.STOPPED_BY_USER
+    began = watch.now()
+    wait_until(lambda: watch.now() - began > FIRING_TIME, 60, "an alert would have fired")
+    for run in runs:
+        assert (run.generation(), run.ledger("launched"), run.processes()) == (1, [], [])
+        assert watch.query(f'count_over_time(ALERTS{{run="{run.name}",action="restart"}}[5m])') == []
+
+
+def test_the_training_lives_on_in_the_same_process_whoever_else_is_killed(watch: Night) -> None:
+    run = at_step(watch.launch("survivor", **{**SETTINGS, "max_train_epochs": 40}), 5)
+    pid = run.training_pid()
+
+    def goes_on(killed: str) -> None:
+        last = run.step()
+        wait_until(lambda: run.step() > last + 5, 30, f"the steps are seen after the {killed} was killed")
+        assert (run.training_pid(), run.generation()) == (pid, 1)
+
+    run.viewer.kill()
+    goes_on("viewer")
+    supervisor = run.state.supervisor.pid
+    os.kill(supervisor, signal.SIGKILL)
+    wait_until(lambda: run.state.supervisor.pid != supervisor, 30, "the keeper starts a new supervisor")
+    goes_on("supervisor")
+    for service in ("receiver", "exporter"):
+        watch.kill(service)
+        goes_on(service)
+        watch.start(service)
+    wait_until(lambda: watch.query('trainwarden_run_up{run="survivor"} == 1'), 10, "Prometheus sees the run again")
+    assert run.ledger("launched") == []
+
+
+def test_a_keeper_that_is_killed_ends_as_a_crash_and_one_restart(watch: Night, undisturbed: bytes) -> None:
+    run = at_step(watch.launch("orphaned", **SETTINGS), 45)
+    first = run.processes(generation=1)
+    os.kill(run.state.keeper.pid, signal.SIGKILL)
+    wait_until(lambda: run.generation() == 2, 60, "it is launched again")
+    assert not set(first) & set(run.processes())
+    assert run.exit_code(60) == 0
+    assert (run.generation(), run.processes()) == (2, [])
+    assert len(run.ledger("launched")) == 1
+    assert (run.checkpoints / "orphaned.safetensors").read_bytes() == undisturbed
