@@ -20,7 +20,7 @@ from trainwarden.restart import evidence, exporter, gate
 from trainwarden.restart.choosing import Chooser
 from trainwarden.restart.events import Accepted, AnyEvent, Launched, Moment
 from trainwarden.restart.history import History, replay
-from trainwarden.restart.ledger import Ledger
+from trainwarden.restart.ledger import Ledger, LedgerError
 from trainwarden.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -74,14 +74,26 @@ class Desk:
         with self._lock:
             if self.history is not seen:
                 return False
-            self.unwritable = True
-            self._ledger.append(stamped)
-            self.unwritable = False
+            self._append(stamped)
             self.history = self.history.after(stamped)
             if isinstance(event, Accepted | Launched):
                 self.scratch = Scratch()
         log.info("run '%s': %s", self.spec.name, describe(event))
         return True
+
+    def _append(self, event: AnyEvent) -> None:
+        try:
+            self._ledger.append(event)
+        except LedgerError:
+            self.unwritable = True
+            raise
+        self.unwritable = False
+
+    def waits_for(self, sentence: str) -> None:
+        """Remember what holds the stage up, and log it when it changes."""
+        if sentence and sentence != self.scratch.waiting_for:
+            log.warning("run '%s': %s", self.spec.name, sentence)
+        self.scratch.waiting_for = sentence
 
     def probe(self) -> RunState | None:
         """The supervisor's answer, None where it gives none."""

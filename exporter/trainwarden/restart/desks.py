@@ -34,8 +34,9 @@ class Desks:
     def find(self, name: str) -> Desk | None:
         """The desk of a run, None where there is none. Raises ``RunFolderError`` where its files are damaged."""
         with self._lock:
-            if name in list_runs(self._root):
-                self._see(name)
+            if not RunFolder(name, self._root).spec_path.is_file():
+                return None
+            self._see(name)
             if name in self._faults:
                 raise RunFolderError(self._faults[name])
             return self._open.get(name)

@@ -41,12 +41,14 @@ class ExporterReading(Struct, frozen=True, kw_only=True):
 
 def read(url: str, run: str) -> ExporterReading | None:
     """Ask the exporter at ``url`` about ``run``. None where it does not answer, or not with metrics."""
-    try:
-        answer = requests.get(url, timeout=TIMEOUT)
-        answer.raise_for_status()
-        return parse(answer.text, run)
-    except (requests.RequestException, ValueError):
-        return None
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy of the environment does not know this machine
+        try:
+            answer = session.get(url, timeout=TIMEOUT)
+            answer.raise_for_status()
+            return parse(answer.text, run)
+        except (requests.RequestException, ValueError):
+            return None
 
 
 def parse(text: str, run: str) -> ExporterReading:

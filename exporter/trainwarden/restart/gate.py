@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from trainwarden.guide import MIB
+from trainwarden.guide import GIB, MIB
 from trainwarden.model import RunSpec
 from trainwarden.restart.exporter import ExporterReading
 
@@ -47,7 +47,7 @@ def blocked(spec: RunSpec, cards: list[str], seen: dict[str, Memory], peaks: dic
             return f"GPU {uuid} does not tell its memory"
         baseline = spec.gpu_baseline_bytes.get(uuid, 0)
         if memory.used > baseline + TOLERANCE_BYTES and not _has_room(memory, peaks.get(uuid), baseline):
-            return f"GPU {uuid} still holds {memory.used / MIB:.0f} MiB ({baseline / MIB:.0f} MiB before the run)"
+            return f"GPU {uuid} still holds {memory.used / GIB:.1f} GiB ({baseline / GIB:.1f} GiB before the run)"
     return ""
 
 

@@ -77,7 +77,7 @@ def _run(desk: Desk, stage: Stage, now: Moment) -> AnyEvent | None:
     try:
         return stage.run(desk, now)
     except TrainwardenError as error:
-        desk.scratch.waiting_for = str(error)
+        desk.waits_for(str(error))
         return None
 
 

@@ -142,7 +142,7 @@ def wait_for_memory(desk: Desk, now: Moment) -> AnyEvent | None:
     if seen is None:
         seen = desk.scratch.child.ask()
     why = "GPU memory cannot be read" if seen is None else gate.blocked(desk.spec, cards, seen, facts.gpu_memory_used)
-    desk.scratch.waiting_for = why
+    desk.waits_for(why)
     return None if why else Freed(how=f"free on {', '.join(cards)}" if cards else "the run has no GPU")
 
 

@@ -89,8 +89,6 @@ class HoldReason(str, Enum):
     """The run's GPUs are unknown, or it has none: a hang cannot be proved."""
     TOO_FEW_SIGNS = "too_few_signs"
     """Fewer than two signs of death. Passes."""
-    RESOLVED = "resolved"
-    """The alert was resolved before anything was decided."""
     SEVERAL_NODES = "several_nodes"
     """The run spans several machines: only its scheduler may restart it. A human is called."""
     REBOOTED = "rebooted"
