@@ -26,10 +26,10 @@ def world(tmp_path: Path) -> World:
 
 def look_twice(world: World, seconds: float = 10.0) -> Facts:
     """Two readings; what the world does between them is ``world.between``."""
-    first = world.desk().read(world.now())
+    first = world.desk().read(world.now(), gpus=True)
     world.pass_time(seconds)
     getattr(world, "between", lambda: None)()
-    return gather(world, first, world.desk().read(world.now()))
+    return gather(world, first, world.desk().read(world.now(), gpus=True))
 
 
 def gather(world: World, first: Reading, second: Reading, **settings: object) -> Facts:
@@ -78,7 +78,7 @@ def test_a_supervisor_that_is_silent_or_whose_beat_is_old_does_not_answer(world:
     assert not look_twice(world).supervisor_answers
     world.answers = True
     world.set(beat_monotonic=world.mono - 60)
-    old = replace(world.desk().read(world.now()), answered=False)
+    old = replace(world.desk().read(world.now(), gpus=True), answered=False)
     assert not gather(world, old, old).supervisor_answers
 
 
@@ -103,14 +103,14 @@ def test_a_heartbeat_of_any_rank_is_life(world: World) -> None:
 
 def test_the_progress_of_an_older_generation_says_nothing(world: World) -> None:
     world.set(generation=2, resumed_from=Resume("/c", 4, 400))
-    reading = world.desk().read(world.now())
+    reading = world.desk().read(world.now(), gpus=True)
     facts = gather(world, reading, reading, generation=2)
     assert (facts.new_steps, facts.step, facts.phase) == (None, 400, Phase.STARTING)
 
 
 def test_only_errors_of_this_generation_count(world: World) -> None:
     world.set_progress(errors={"nan_loss": 1, "cuda_error": 2})
-    reading = world.desk().read(world.now())
+    reading = world.desk().read(world.now(), gpus=True)
     assert gather(world, reading, reading, base_errors={"nan_loss": 1}).new_errors == ["cuda_error"]
 
 
@@ -118,14 +118,14 @@ def test_two_deaths_of_the_same_error_look_the_same(world: World) -> None:
     said = set()
     for words in ("RuntimeError: CUDA error at 0x7f3a (pid 4242)", "RuntimeError: CUDA error at 0xbeef (pid 17)"):
         world.end(code=1, words=words)
-        reading = world.desk().read(world.now())
+        reading = world.desk().read(world.now(), gpus=True)
         said.add(gather(world, reading, reading).error)
     assert said == {"exit 1: RuntimeError: CUDA error at # (pid #)"}
 
 
 def test_a_dead_run_is_not_looked_up_at_the_exporter(world: World) -> None:
     world.end(Outcome.CRASHED)
-    assert world.desk().read(world.now()).exporter is None
+    assert world.desk().read(world.now(), gpus=True).exporter is None
 
 
 def test_the_readings_are_three_medians_the_step_limit_and_the_setting_apart(world: World) -> None:

@@ -114,8 +114,8 @@ class Desk:
             return None
         return state.generation if state is not None and state.run_id == self.spec.run_id else None
 
-    def read(self, now: Moment) -> evidence.Reading:
-        """One glance at the run. Raises ``RunFolderError`` where its files are broken."""
+    def read(self, now: Moment, *, gpus: bool) -> evidence.Reading:
+        """One glance at the run (and its GPUs, where asked for). Raises ``RunFolderError`` where its files are broken."""
         answer = self.probe()
         state = answer or self.folder.read_state()
         ended = state is not None and state.ended is not None
@@ -125,7 +125,7 @@ class Desk:
             answered=answer is not None and now.mono - answer.beat_monotonic <= evidence.BEAT_STALE,
             progress=self.folder.read_progress(),
             # A reaped exit status needs no second witness, and must not wait for one that is slow.
-            exporter=None if ended else self.tools.read_exporter(self.spec.name),
+            exporter=None if ended or not gpus else self.tools.read_exporter(self.spec.name),
         )
 
     def threshold(self, signal: str, level: str) -> float:

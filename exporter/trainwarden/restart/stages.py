@@ -40,7 +40,7 @@ def look_again(desk: Desk, now: Moment) -> AnyEvent | None:
     scratch = desk.scratch
     if now.mono < scratch.not_before:
         return None
-    reading = desk.read(now)
+    reading = desk.read(now, gpus=True)
     dead = reading.state is not None and reading.state.ended is not None
     if not dead and scratch.first is None:
         limit = desk.threshold("step_duration_seconds", "warning")
@@ -93,7 +93,7 @@ def _why(reason: GiveUpReason, facts: Facts) -> str:
 
 def quiesce(desk: Desk, now: Moment) -> AnyEvent | None:
     """Let a save in progress end, within its grace; let go of a run that has come back meanwhile."""
-    case, reading = _case(desk), desk.read(now)
+    case, reading = _case(desk), desk.read(now, gpus=False)
     state = reading.state
     if state is None:
         return None
@@ -109,7 +109,7 @@ def quiesce(desk: Desk, now: Moment) -> AnyEvent | None:
 
 def stop(desk: Desk, now: Moment) -> AnyEvent | None:
     """Have every member stopped, and wait until none is there."""
-    case, reading = _case(desk), desk.read(now)
+    case, reading = _case(desk), desk.read(now, gpus=False)
     state = reading.state
     if state is None:
         return None
