@@ -115,7 +115,7 @@ class Desk:
         return state.generation if state is not None and state.run_id == self.spec.run_id else None
 
     def read(self, now: Moment, *, gpus: bool) -> evidence.Reading:
-        """One glance at the run (and its GPUs, where asked for). Raises ``RunFolderError`` where its files are broken."""
+        """One glance at the run, and where asked for, its GPUs. Raises ``RunFolderError`` for broken files."""
         answer = self.probe()
         state = answer or self.folder.read_state()
         ended = state is not None and state.ended is not None
