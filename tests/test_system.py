@@ -41,6 +41,8 @@ def test_a_command_with_brackets_and_spaces_does_not_shift_the_fields(tmp_path: 
 def test_the_environment_of_another_process_is_read_and_of_none_is_empty() -> None:
     child = subprocess.Popen(["sleep", "60"], env={"TRAINWARDEN_RUN": "luca=x"})
     try:
+        # Until the child has become `sleep`, the kernel shows no environment.
+        wait_until(lambda: system.read_environment(child.pid), 5, "the child's environment is there")
         assert system.read_environment(child.pid) == {"TRAINWARDEN_RUN": "luca=x"}
     finally:
         child.kill()

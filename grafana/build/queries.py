@@ -96,7 +96,7 @@ def gpu_is_idle() -> str:
 
     By a quantile: a desktop on the same card shows a spike now and then, and a maximum would be blinded by it.
     """
-    utilization = f"quantile_over_time(0.9, {machine(names.GPU_UTILIZATION)}[10m])"
+    utilization = f"quantile_over_time(0.85, {machine(names.GPU_UTILIZATION)}[10m])"
     busiest = f"max by (instance, run) ({utilization} * on(instance, gpu, uuid) group_left(run) {run(names.RUN_GPU)})"
     return f"{busiest} <= on(instance, run) {run_threshold('gpu_utilization_ratio', 'idle')}"
 

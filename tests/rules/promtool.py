@@ -76,10 +76,11 @@ def _words(value: Sample, times: int) -> Iterator[str]:
 
 
 def _probes(night: Night, expected: Sequence[Stands]) -> list[float]:
-    """A minute before and after each edge, where no other edge is near."""
+    """A minute before and after each edge, and every minute between, so that none is missed that comes and goes."""
     edges = {edge for one in expected for edge in (one.since, one.until) if edge is not None}
     beside = {minute for edge in edges for minute in (edge - 1, edge + 1) if 0 <= minute <= night.minutes}
-    return sorted(minute for minute in beside if all(abs(minute - edge) >= 1 for edge in edges))
+    every = range(int(night.minutes) + 1) if edges else ()
+    return sorted(minute for minute in {*beside, *every} if all(abs(minute - edge) >= 1 for edge in edges))
 
 
 def _at(expected: Sequence[Stands], minute: float) -> list[Stands]:

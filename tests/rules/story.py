@@ -209,11 +209,12 @@ class _Life:
         chapter = self._chapter
         if chapter is None or chapter.step_seconds is None:
             return
-        before, self._steps = int(self._steps), self._steps + (until - self._now) / chapter.step_seconds
-        if int(self._steps) > before:
+        before, self._steps = self._steps, self._steps + (until - self._now) / chapter.step_seconds
+        if int(self._steps) > int(before):
+            at = self._now + (int(self._steps) - before) * chapter.step_seconds
             # The first step after a pause is timed with it, as a follower of the output does.
-            self._stepping += until - (self._now if self._last_step_at is None else self._last_step_at)
-            self._last_step_at = until
+            self._stepping += at - (self._now if self._last_step_at is None else self._last_step_at)
+            self._last_step_at = at
         if chapter.saves_every:
             every = chapter.saves_every * 60
             at = self._phase_at + (until - self._phase_at) // every * every

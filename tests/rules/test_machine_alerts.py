@@ -20,9 +20,9 @@ def _climbs(low: float, warning: float, danger: float) -> Levels:
     return ((0, low), (20, warning), (30, danger), (50, warning), (60, low))
 
 
-# Two minutes of mean reach the limit within a minute, `for` is two minutes more; five minutes are kept afterwards.
+# Two minutes of mean pass the limit within two minutes, `for` is two minutes more; five minutes are kept afterwards.
 def _both(alert: str, **labels: str) -> list[Stands]:
-    return [stands(alert, "warning", 23, 65.5, **labels), stands(alert, "critical", 33, 56, **labels)]
+    return [stands(alert, "warning", 23.5, 65.5, **labels), stands(alert, "critical", 33.5, 55.5, **labels)]
 
 
 RAM_HIGH = _both("TrainwardenMemoryHigh")
@@ -39,7 +39,7 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
         [*RAM_HIGH, *_both("TrainwardenMemoryAvailableLow"), PRESSURE],
     ),
     "RAM jumps for a minute": (Night(40, ram_used=((0, 0.4), (20, 0.9), (21, 0.4))), []),
-    "swap": (Night(80, swap_mib=_climbs(283, 800, 3000)), _both("TrainwardenSwapHigh")),
+    "swap": (Night(80, swap_mib=_climbs(283, 700, 3000)), _both("TrainwardenSwapHigh")),
     "temperature": (Night(80, celsius=_climbs(47, 80, 90)), _both("TrainwardenGpuHot", gpu="0")),
     "temperature, and scrapes are missed": (
         Night(80, celsius=_climbs(47, 80, 90), missed_every=4),

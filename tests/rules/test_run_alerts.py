@@ -50,7 +50,7 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     # The error is in the output at 60 and the run ends with it; after 15 minutes it is history.
     "out of memory, and the run ends of it": (
         Night(90, [Run([*START, training(45), ended(Phase.FAILED, out_of_memory=True)])]),
-        [_crashed(60), _of_run("TrainwardenRunOutOfMemory", "critical", 60.5, 75.5)],
+        [_crashed(60), _of_run("TrainwardenRunOutOfMemory", "critical", 60, 75)],
     ),
     "out of memory before the first scrape": (
         Night(40, [Run([starting(0.2), ended(Phase.FAILED, out_of_memory=True)])]),
@@ -71,7 +71,7 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     ),
     "above the VRAM band": (
         Night(90, [Run([*START, training(30), training(20, vram=16.1), training(60)])]),
-        [_of_gpu("TrainwardenRunVramHigh", "warning", 53.5, 71)],
+        [_of_gpu("TrainwardenRunVramHigh", "warning", 53, 72)],
     ),
     "below the VRAM band, while it trains": (
         Night(90, [Run([*START, training(45, vram=14), ended(Phase.FINISHED)])]),
