@@ -67,8 +67,8 @@ GUILTY: dict[str, tuple[Night, list[Stands]]] = {
 
 BUSY = [*START, training(80), blocked(100, gpu=1.0)]
 SECOND_GPU = ("1", "GPU-77aa")
-# Busy in every fourth reading, as a run is whose output nobody can follow and that waits for data.
-NOW_AND_THEN = {key(names.GPU_UTILIZATION, *GPU): [(tick / 2, 0.0 if tick % 4 else 0.9) for tick in range(300)]}
+# Busy in every fifth reading, as a run is whose output nobody can follow and that waits for data.
+NOW_AND_THEN = {key(names.GPU_UTILIZATION, *GPU): [(tick / 2, 0.0 if tick % 5 else 0.9) for tick in range(300)]}
 
 CALLED_BUT_NOT_RESTARTED: dict[str, tuple[Night, list[Stands]]] = {
     "no step while the GPU spins (NCCL)": (Night(150, [Run(BUSY)]), [_stalled(107)]),

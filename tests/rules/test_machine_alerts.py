@@ -22,7 +22,7 @@ def _climbs(low: float, warning: float, danger: float) -> Levels:
 
 # Two minutes of mean pass the limit within two minutes, `for` is two minutes more; five minutes are kept afterwards.
 def _both(alert: str, **labels: str) -> list[Stands]:
-    return [stands(alert, "warning", 23.5, 65.5, **labels), stands(alert, "critical", 33.5, 55.5, **labels)]
+    return [stands(alert, "warning", 23.5, 65.5, **labels), stands(alert, "critical", 33, 55.5, **labels)]
 
 
 RAM_HIGH = _both("TrainwardenMemoryHigh")
