@@ -49,26 +49,30 @@ FAKE_APT = """
 echo "$0 $*" >> "{log}"
 case "$*" in
 *policy*) echo "  Candidate: {candidate}" ;;
-*depends*) echo prometheus; echo "  Depends: libjs-jquery"; echo libjs-jquery; echo fonts-icons; echo libc6 ;;
+*depends*) printf '%s\\n' prometheus "  Depends: libjs-jquery" libjs-jquery fonts-icons libc6 {apart} ;;
 *download*) shift 4; for name; do : > "$name.deb"; done ;;
 *update*) exit {update} ;;
 esac
 """
 FAKE_DPKG_DEB = """
 mkdir -p "$3/usr/bin"
-for name in prometheus promtool prometheus-alertmanager amtool; do
+case "$2" in *promtool.deb) names=promtool ;; *) names="prometheus prometheus-alertmanager amtool {together}" ;; esac
+for name in $names; do
     printf '#!/bin/sh\\necho %s, version {version}\\n' "${{name#prometheus-}}" > "$3/usr/bin/$name"
     chmod 755 "$3/usr/bin/$name"
 done
 """
 
 
-def put_apt(path: Path, candidate: str, update: int = 0) -> Path:
+def put_apt(path: Path, candidate: str, update: int = 0, apart: str = "") -> Path:
     log = path.parent / "apt.log"
-    script = FAKE_APT.format(log=log, candidate=candidate, update=update)
+    script = FAKE_APT.format(log=log, candidate=candidate, update=update, apart=apart)
     for name in ("apt-get", "apt-cache"):
         put(path / name, f"PATH=/usr/bin:/bin\n{script}")
-    put(path / "dpkg-deb", "PATH=/usr/bin:/bin\n" + FAKE_DPKG_DEB.format(version="2.45.3"))
+    put(
+        path / "dpkg-deb",
+        "PATH=/usr/bin:/bin\n" + FAKE_DPKG_DEB.format(version="2.45.3", together="" if apart else "promtool"),
+    )
     return log
 
 
@@ -96,6 +100,13 @@ def test_too_old_on_path_is_passed_over_for_the_package_that_is_new_enough(path:
     ]
     assert "download prometheus libjs-jquery fonts-icons\n" in log.read_text()
     assert tools.unpacked_share(found.prometheus) is None  # this fake package has no usr/share
+
+
+def test_a_tool_that_the_distribution_ships_apart_is_fetched_with_its_server(path: Path, tmp_path: Path) -> None:
+    log = put_apt(path, "3.5.3+ds1-6", apart="promtool")
+    pair = tools._fetch(PROMETHEUS, tmp_path / "tools", print)
+    assert pair.tool == tmp_path / "tools/prometheus_3.5/usr/bin/promtool"
+    assert "download prometheus libjs-jquery fonts-icons promtool\n" in log.read_text()
 
 
 def test_what_was_unpacked_is_found_again_without_asking_anybody(path: Path, tmp_path: Path) -> None:

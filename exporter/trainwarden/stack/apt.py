@@ -53,11 +53,11 @@ class Lists:
         found = re.search(r"Candidate: (?:\d+:)?(\S+)", self._ask("apt-cache", "policy", package))
         return first_version(found.group(1)) if found else None
 
-    def web_parts(self, package: str) -> list[str]:
-        """The packages that hold the package's scripts and fonts for the browser (Debian ships them apart)."""
+    def parts(self, package: str, tool: str) -> list[str]:
+        """The packages that Debian ships apart from it: scripts and fonts for the browser, and from 3.x on the tool."""
         needed = ["--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks", "--no-replaces"]
         listed = self._ask("apt-cache", "depends", "--recurse", "--no-enhances", *needed, package)
-        return re.findall(r"^((?:libjs|fonts)-\S+)$", listed, re.MULTILINE)
+        return re.findall(rf"^((?:libjs|fonts)-\S+|{re.escape(tool)})$", listed, re.MULTILINE)
 
     def unpack(self, packages: list[str], target: Path) -> None:
         """Download the packages and unpack them into ``target``. Raises ``subprocess.SubprocessError``."""

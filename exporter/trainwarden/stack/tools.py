@@ -162,7 +162,7 @@ def _from_packages(project: Project, folder: Path, say: Say) -> str | None:
 def _unpack(lists: apt.Lists, project: Project, folder: Path, name: str) -> None:
     """Into a folder that gets its name only when it is complete."""
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as scratch:
-        lists.unpack([project.package, *lists.web_parts(project.package)], Path(scratch) / name)
+        lists.unpack([project.package, *lists.parts(project.package, project.tool)], Path(scratch) / name)
         if project is ALERTMANAGER:
             relocate_alertmanager(Path(scratch) / name)
         (Path(scratch) / name).rename(folder / name)
