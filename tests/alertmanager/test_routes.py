@@ -22,12 +22,15 @@ def _amtool(tools: Tools, *arguments: str | Path) -> str:
 
 
 def _receivers(tools: Tools, **labels: str) -> str:
-    pairs = [f"{name}={value}" for name, value in labels.items()]
+    pairs = [f'{name}="{value}"' for name, value in labels.items()]
     return _amtool(tools, "config", "routes", "test", f"--config.file={CONFIGURATION}", *pairs).strip()
 
 
 def test_amtool_accepts_the_configuration_and_finds_the_templates(tools: Tools) -> None:
-    assert "1 templates" in _amtool(tools, "check-config", CONFIGURATION)
+    """Alertmanager 0.27 and later warn of a matcher that the parsers of old and new read differently."""
+    said = _amtool(tools, "check-config", CONFIGURATION)
+    assert "1 templates" in said
+    assert "WARN" not in said
 
 
 @pytest.mark.parametrize("alert", ["TrainwardenRunHung", "TrainwardenRunCrashed"])
