@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from trainwarden.model import (
     Phase,
     StepDurations,
 )
+from trainwarden.runs.attendance import KEEPER_LOCK, SUPERVISOR_LOCK
+from trainwarden.supervise.detach import lock
 
 A, B = "GPU-aaaa-1111", "GPU-bbbb-2222"
 
@@ -81,6 +84,24 @@ def test_one_phase_comes_of_state_and_progress(
     found = values(runs.families(read(tmp_path)))
     assert {key for key, value in found["trainwarden_run_phase"].items() if value} == {f"{phase.value},luca"}
     assert len(found["trainwarden_run_phase"]) == len(Phase)
+
+
+@pytest.mark.parametrize(
+    ("beat_age", "held", "up"),
+    [
+        pytest.param(31, None, False, id="keeper and supervisor were killed: lost"),
+        pytest.param(30, None, True, id="the beat is young: another supervisor may be on its way"),
+        pytest.param(3600, KEEPER_LOCK, True, id="old, but the keeper lives"),
+        pytest.param(3600, SUPERVISOR_LOCK, True, id="old, but the supervisor lives"),
+    ],
+)
+def test_a_run_that_nobody_attends_is_lost(tmp_path: Path, beat_age: float, held: str | None, up: bool) -> None:
+    folder = write(tmp_path, spec(), state(beat_at=NOW - beat_age), progress())
+    (folder.path / KEEPER_LOCK).touch()
+    with lock(folder.path / held) if held else nullcontext():
+        run = read(tmp_path).runs[0]
+    since = NOW - 30 if up else NOW - beat_age
+    assert (run.up, run.phase, run.phase_since) == (up, Phase.TRAINING if up else Phase.FAILED, since)
 
 
 def test_the_heartbeat_is_preferred_and_errors_come_of_every_writer(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from trainwarden.collectors import gpu_snapshot
 from trainwarden.collectors.gpu_snapshot import GpuUse
 from trainwarden.errors import ConfigurationError, RunFolderError
 from trainwarden.model import Outcome
+from trainwarden.runs.attendance import is_attended
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import detach, launch
 from trainwarden.system import monotonic
@@ -48,7 +49,7 @@ def test_process_of_a_former_run_that_still_lives_is_named(runs: Runs) -> None:
     folder = runs.start(["/bin/sh", "-c", f"{helper} while [ ! -e up ]; do sleep 0.05; done"])
     until_closed(folder)
     pid = int(until_output(folder, "helper").split()[1])
-    wait_until(lambda: not detach.is_attended(folder), 5, "the keeper is gone")
+    wait_until(lambda: not is_attended(folder), 5, "the keeper is gone")
     with pytest.raises(ConfigurationError, match=rf"processes of the former run .* still live \(pid {pid}\)"):
         runs.start(TICKING)
     os.kill(pid, signal.SIGKILL)

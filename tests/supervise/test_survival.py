@@ -28,6 +28,7 @@ from trainwarden import system
 from trainwarden.errors import ConfigurationError, RefusedError
 from trainwarden.model import Limits, Outcome
 from trainwarden.runs import control, identity
+from trainwarden.runs.attendance import KEEPER_LOCK, is_attended
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import detach
 
@@ -162,7 +163,7 @@ def test_launch_under_a_live_name_is_refused_and_nothing_touched(runs: Runs) -> 
 
 def test_second_keeper_of_a_run_is_refused(runs: Runs) -> None:
     folder = runs.start(TICKING)
-    with pytest.raises(BlockingIOError), detach.lock(folder.path / detach.KEEPER_LOCK):
+    with pytest.raises(BlockingIOError), detach.lock(folder.path / KEEPER_LOCK):
         pass
     stop(folder)
 
@@ -171,7 +172,7 @@ def test_name_is_used_again_and_the_former_runs_files_are_kept(runs: Runs) -> No
     first = until_closed(runs.start(["/bin/sh", "-c", "echo first; exit 0"]))
     folder = RunFolder("luca")
     folder.ledger_path.write_text("{}\n")
-    wait_until(lambda: not detach.is_attended(folder), 5, "the first keeper is gone")
+    wait_until(lambda: not is_attended(folder), 5, "the first keeper is gone")
     second = until_closed(runs.start(["/bin/sh", "-c", "echo second"]))
     assert first.run_id != second.run_id
     kept = folder.path / "archive" / first.run_id

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
@@ -167,4 +168,4 @@ def test_an_absent_checkpoint_folder_and_a_broken_run_are_clear_facts(exporter: 
 
 def _live() -> RunState:
     """A run of this boot."""
-    return state(training=Identity(boot_id(), 1, 1, 1))
+    return state(beat_at=time.time(), training=Identity(boot_id(), 1, 1, 1))

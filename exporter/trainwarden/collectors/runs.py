@@ -15,6 +15,7 @@ from trainwarden.errors import RunFolderError
 from trainwarden.guide import PROFILES
 from trainwarden.model import STEP_BUCKETS, ErrorKind, Outcome, Phase, Progress, RunSpec, RunState, StepDurations
 from trainwarden.names import Family
+from trainwarden.runs.attendance import is_attended
 from trainwarden.runs.folder import RunFolder, best_progress, list_runs
 
 KEEP_ENDED_SECONDS = 7 * 86400.0
@@ -26,6 +27,8 @@ _PHASE_OF = {
     Outcome.STOPPED_BY_USER: Phase.STOPPED,
     Outcome.STOPPED_FOR_RESTART: Phase.STOPPED,
 }
+_BEAT_LOST_SECONDS = 30.0
+"""An older beat is one that stopped, where nobody is there either; a supervisor beats every second."""
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -69,7 +72,7 @@ def read(root: Path, now: float, boot_id: str, gpus: Mapping[str, int]) -> RunsR
     runs, faults = [], []
     for name in list_runs(root):
         try:
-            run = _read_run(RunFolder(name, root), boot_id, gpus)
+            run = _read_run(RunFolder(name, root), now, boot_id, gpus)
         except RunFolderError as error:
             faults.append(str(error))
             continue
@@ -78,7 +81,7 @@ def read(root: Path, now: float, boot_id: str, gpus: Mapping[str, int]) -> RunsR
     return RunsReading(runs=tuple(runs), faults=tuple(faults))
 
 
-def _read_run(folder: RunFolder, boot_id: str, gpus: Mapping[str, int]) -> Run | None:
+def _read_run(folder: RunFolder, now: float, boot_id: str, gpus: Mapping[str, int]) -> Run | None:
     spec, state, found = folder.read_spec(), folder.read_state(), folder.read_progress()
     if spec is None:
         return None
@@ -87,7 +90,7 @@ def _read_run(folder: RunFolder, boot_id: str, gpus: Mapping[str, int]) -> Run |
         state = None  # of an earlier use of the name
     progress = best_progress(found, state.generation) if state else None
     _check_histogram(folder, progress)
-    lost = state is not None and _lost_by_reboot(state, boot_id)
+    lost = state is not None and (_lost_by_reboot(state, boot_id) or _abandoned(folder, state, now))
     phase, since = _phase(spec, state, progress, lost)
     return Run(
         spec=spec,
@@ -127,6 +130,14 @@ def _history(run: Run, now: float) -> bool:
 def _lost_by_reboot(state: RunState, boot_id: str) -> bool:
     """Whether the machine went down under the run: nobody was left to write its end."""
     return state.ended is None and state.training is not None and state.training.boot_id != boot_id
+
+
+def _abandoned(folder: RunFolder, state: RunState, now: float) -> bool:
+    """Whether keeper and supervisor were both killed: the training's terminal went with them, and nobody says so.
+
+    The beat alone would not do: its clock may jump, and a full disk or a suspended machine keeps it back.
+    """
+    return state.ended is None and now - state.beat_at > _BEAT_LOST_SECONDS and not is_attended(folder)
 
 
 def _phase(spec: RunSpec, state: RunState | None, progress: Progress | None, lost: bool) -> tuple[Phase, float]:

@@ -1,4 +1,4 @@
-"""Start a keeper that lives on when whoever started it is gone; and tell whether a run has one."""
+"""Start a keeper that lives on when whoever started it is gone."""
 
 import fcntl
 import os
@@ -12,12 +12,8 @@ from typing import TypeVar
 
 from trainwarden.errors import RunFolderError
 from trainwarden.names import GENERATION_ENVIRONMENT, RUN_ENVIRONMENT, RUN_ID_ENVIRONMENT
+from trainwarden.runs.attendance import KEEPER_LOCK, is_held
 from trainwarden.runs.folder import RunFolder
-
-KEEPER_LOCK = "keeper.lock"
-"""Held by the keeper for as long as it lives; who starts one takes the lock first and hands it on, without a gap."""
-SUPERVISOR_LOCK = "supervisor.lock"
-"""Held by the one supervisor that writes ``state.json``; a successor waits for it."""
 
 _TRIES = 5
 
@@ -45,26 +41,6 @@ def _take(handle: int, wait: bool) -> None:
             return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         time.sleep(0.02)
     return fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-
-
-def is_held(path: Path) -> bool:
-    """Whether a living process holds the lock file."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
-
-
-def is_attended(folder: RunFolder) -> bool:
-    """Whether a keeper or a supervisor of this run lives."""
-    return is_held(folder.path / KEEPER_LOCK) or is_held(folder.path / SUPERVISOR_LOCK)
 
 
 def start_keeper(folder: RunFolder, first_order: bytes, held: int, environment: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from trainwarden.collectors import gpu_snapshot
 from trainwarden.errors import ConfigurationError, RunFolderError, TrainwardenError
 from trainwarden.model import RunSpec, RunState
 from trainwarden.runs import control
+from trainwarden.runs.attendance import KEEPER_LOCK, SUPERVISOR_LOCK, is_held
 from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.members import Census, living
 from trainwarden.supervise import detach, orders
@@ -20,7 +21,7 @@ from trainwarden.supervise.plan import Plan, live
 _GPU_SECONDS = 3.0
 """For the driver's answer; a baseline that is not known is left out."""
 _LAUNCH_SECONDS = 30.0
-_STAYS = {"archive", detach.KEEPER_LOCK, detach.SUPERVISOR_LOCK}
+_STAYS = {"archive", KEEPER_LOCK, SUPERVISOR_LOCK}
 """Not a former run's: what all uses of the name share."""
 
 
@@ -33,7 +34,7 @@ def launch(planned: Plan) -> RunFolder:
     with _interrupt_put_off(folder):
         try:
             folder.create()
-            with detach.lock(folder.path / detach.KEEPER_LOCK) as held:
+            with detach.lock(folder.path / KEEPER_LOCK) as held:
                 spec = _begin(folder, planned.spec, held)
         except BlockingIOError:
             raise live(folder) from None
@@ -74,7 +75,7 @@ def _interrupt_put_off(folder: RunFolder) -> Iterator[None]:
 
 def refuse_if_survived(folder: RunFolder) -> None:
     """Raise ``ConfigurationError`` where a supervisor, or a process, of a former run of this name still lives."""
-    if detach.is_held(folder.path / detach.SUPERVISOR_LOCK):
+    if is_held(folder.path / SUPERVISOR_LOCK):
         raise live(folder)
     former = _read_former(folder)
     left = living(Census(former.run_id).scan()) if former else []

@@ -14,8 +14,9 @@ from trainwarden.checkpoints.base import Recipe
 from trainwarden.config import Config, RunConfig
 from trainwarden.errors import ConfigurationError
 from trainwarden.model import RunSpec
+from trainwarden.runs.attendance import is_attended
 from trainwarden.runs.folder import RunFolder
-from trainwarden.supervise import detach, resumable
+from trainwarden.supervise import resumable
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -77,7 +78,7 @@ def plan(name: str, *, command: list[str], config: Config, options: Options) -> 
 
 def refuse_if_live(folder: RunFolder) -> None:
     """Raise ``ConfigurationError`` where a run of this name is under way."""
-    if detach.is_attended(folder):
+    if is_attended(folder):
         raise live(folder)
 
 

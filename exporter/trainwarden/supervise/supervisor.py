@@ -18,10 +18,11 @@ from pathlib import Path
 from trainwarden import system
 from trainwarden.errors import RefusedError, RunFolderError
 from trainwarden.model import RunSpec
+from trainwarden.runs.attendance import KEEPER_LOCK, SUPERVISOR_LOCK, is_held
 from trainwarden.runs.control import Probe, Reply, Request, Start, Stop
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import kept, orders, starting
-from trainwarden.supervise.detach import KEEPER_LOCK, SUPERVISOR_LOCK, is_held, lock, start_keeper, until
+from trainwarden.supervise.detach import lock, start_keeper, until
 from trainwarden.supervise.kept import Kept
 from trainwarden.supervise.server import ControlServer
 from trainwarden.supervise.watch import Now, RunWatch

@@ -11,9 +11,9 @@ from typing import BinaryIO
 from trainwarden.errors import RunFolderError, TrainwardenError
 from trainwarden.model import Ended, RunState
 from trainwarden.runs import control
+from trainwarden.runs.attendance import is_attended
 from trainwarden.runs.folder import RunFolder, list_runs
 from trainwarden.runs.identity import DEAD_STATES
-from trainwarden.supervise.detach import is_attended
 
 _EVERY = 0.1
 _CHUNK = 64 * 1024
