@@ -21,6 +21,8 @@ class Choice(Struct, frozen=True, kw_only=True):
     """Paths of everything newer, which the resumed trainer will write again."""
     writing: bool = False
     """Whether a checkpoint is being written right now."""
+    written_at: float | None = None
+    """When any of them was last written, by the clock of their file system; None where none is seen."""
 
 
 class Chooser:
@@ -60,4 +62,5 @@ def choose(checkpoints: list[Checkpoint], since: float) -> Choice:
         passed_over=passed_over(checkpoints, chosen, since),
         overwrites=[checkpoint.path for checkpoint in newer],
         writing=any(checkpoint.verdict is Verdict.UNSETTLED for checkpoint in checkpoints),
+        written_at=max((checkpoint.modified_at for checkpoint in checkpoints), default=None),
     )

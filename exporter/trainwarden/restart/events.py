@@ -76,11 +76,21 @@ class Stopping(Event, frozen=True, kw_only=True):
 class Died(Event, frozen=True, kw_only=True):
     """No member is left."""
 
+    written_at: float | None = None
+    """When a checkpoint of the run was last written: one that is newer was not written by it."""
+
 
 class Freed(Event, frozen=True, kw_only=True):
     """The GPU memory gate passed."""
 
     how: str
+    """One sentence."""
+
+
+class Blocked(Event, frozen=True, kw_only=True):
+    """The GPU memory gate does not pass any more: somebody took the memory during the pause."""
+
+    why: str
     """One sentence."""
 
 
@@ -153,6 +163,7 @@ AnyEvent = (
     | Stopping
     | Died
     | Freed
+    | Blocked
     | Paused
     | Chosen
     | Launched

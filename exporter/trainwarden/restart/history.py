@@ -36,6 +36,8 @@ class Case(Struct, frozen=True, kw_only=True):
     """By which the restart was decided."""
     died: float | None = None
     """Seconds since boot at which no member was left."""
+    written_at: float | None = None
+    """When a checkpoint of the run had last been written by then, by the clock of its file system."""
     chosen: events.Chosen | None = None
     called: CallReason | None = None
 
@@ -186,7 +188,12 @@ def _stopping(history: History, event: AnyEvent) -> History:
 
 
 def _died(history: History, event: AnyEvent) -> History:
-    return _enter(history, event, State.WAITING_FOR_MEMORY, died=event.mono)
+    assert isinstance(event, events.Died)
+    return _enter(history, event, State.WAITING_FOR_MEMORY, died=event.mono, written_at=event.written_at)
+
+
+def _blocked(history: History, event: AnyEvent) -> History:
+    return _enter(history, event, State.WAITING_FOR_MEMORY)
 
 
 def _freed(history: History, event: AnyEvent) -> History:
@@ -241,6 +248,7 @@ _CHANGES: dict[type[events.Event], _Change] = {
     events.Stopping: _stopping,
     events.Died: _died,
     events.Freed: _freed,
+    events.Blocked: _blocked,
     events.Paused: _paused,
     events.Chosen: _chosen,
     events.Launched: _launched,

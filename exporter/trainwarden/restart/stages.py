@@ -11,6 +11,7 @@ from trainwarden.restart import evidence, gate
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.events import (
     AnyEvent,
+    Blocked,
     Chosen,
     Closed,
     Decided,
@@ -29,8 +30,11 @@ from trainwarden.restart.policy import GiveUp, Hold, decide
 from trainwarden.restart.states import GiveUpReason, HoldReason, RestartReason
 from trainwarden.runs.folder import best_progress
 
+WRITTEN_TOLERANCE = 2.0
+"""Seconds by which a network drive may set the time of a last write later than it first said."""
 GATE_EVERY = 2.0
 """Seconds between two looks at GPU memory."""
+UNREADABLE = "GPU memory cannot be read"
 GIVE_UP_PATIENCE = 60.0
 """How long a supervisor that does not answer is asked to close the run, seconds."""
 
@@ -119,7 +123,7 @@ def stop(desk: Desk, now: Moment) -> AnyEvent | None:
     if state.wedged:
         return GaveUp(reason=GiveUpReason.WEDGED, detail="wedged: a process is still there after SIGKILL")
     if evidence.is_dead(state):
-        return Died()
+        return Died(written_at=desk.chooser.look(now.wall).written_at)
     if state.stopping_since is None:
         # This receiver may have been dead for an hour between the entry in the ledger and this moment.
         void = _came_back(case, reading)
@@ -135,15 +139,22 @@ def wait_for_memory(desk: Desk, now: Moment) -> AnyEvent | None:
     if void is not None or now.mono < desk.scratch.not_before:
         return void
     desk.scratch.not_before = now.mono + GATE_EVERY
+    cards, why = _memory(desk)
+    desk.waits_for(UNREADABLE if why is None else why)
+    if why is None or why:
+        return None
+    return Freed(how=f"free on {', '.join(cards)}" if cards else "the run has no GPU")
+
+
+def _memory(desk: Desk) -> tuple[list[str], str | None]:
+    """The run's cards, and why they do not pass: empty where they do, None where that cannot be told (yet)."""
     facts, reading = _case(desk).facts or Facts(), desk.tools.read_exporter(desk.spec.name)
     run_gpus = reading.run_gpus if reading is not None and reading.run_gpus is not None else facts.gpus
     cards = gate.wanted(desk.spec, run_gpus)
     seen = gate.from_exporter(reading) if cards else {}
     if seen is None:
         seen = desk.scratch.child.ask()
-    why = "GPU memory cannot be read" if seen is None else gate.blocked(desk.spec, cards, seen, facts.gpu_memory_used)
-    desk.waits_for(why)
-    return None if why else Freed(how=f"free on {', '.join(cards)}" if cards else "the run has no GPU")
+    return cards, None if seen is None else gate.blocked(desk.spec, cards, seen, facts.gpu_memory_used)
 
 
 def pause(desk: Desk, now: Moment) -> AnyEvent | None:
@@ -173,7 +184,7 @@ def choose(desk: Desk, now: Moment) -> AnyEvent | None:
     )
 
 
-def launch(desk: Desk, now: Moment) -> AnyEvent | None:  # noqa: ARG001
+def launch(desk: Desk, now: Moment) -> AnyEvent | None:
     """Launch the next generation, unless it is there already (the launch happened, and its record was lost)."""
     case, state = _case(desk), desk.state()
     chosen = case.chosen
@@ -181,9 +192,17 @@ def launch(desk: Desk, now: Moment) -> AnyEvent | None:  # noqa: ARG001
         return None
     if state.run_id == desk.spec.run_id and state.generation >= chosen.generation:
         return _launched(case, chosen, state)
-    void = _void_before_launch(desk, state)
+    void = _void_before_launch(desk, state) or _taken_over(desk, now)
     if void is not None:
         return void
+    _, why = _memory(desk)
+    if why is None:
+        desk.waits_for(UNREADABLE)
+        return None
+    return Blocked(why=why) if why else _start(desk, case, chosen)
+
+
+def _start(desk: Desk, case: Case, chosen: Chosen) -> AnyEvent | None:
     try:
         return _launched(case, chosen, desk.launcher.start(chosen.checkpoint.path, chosen.generation))
     except RefusedError as error:
@@ -191,6 +210,18 @@ def launch(desk: Desk, now: Moment) -> AnyEvent | None:  # noqa: ARG001
         if state is not None and state.generation >= chosen.generation:
             return None  # it was there in spite of the refusal: the next call says so
         return GaveUp(reason=GiveUpReason.LAUNCH_REFUSED, detail=f"launch_refused: {error}")
+
+
+def _taken_over(desk: Desk, now: Moment) -> GaveUp | None:
+    """Whether somebody else writes the run's checkpoints: the same command started by hand while we waited.
+
+    Both times are the file system's own, so that no two clocks are compared.
+    """
+    before, after = _case(desk).written_at, desk.chooser.look(now.wall).written_at
+    if before is None or after is None or after <= before + WRITTEN_TOLERANCE:
+        return None
+    detail = "taken_over: a checkpoint was written after the last process of the run had died"
+    return GaveUp(reason=GiveUpReason.TAKEN_OVER, detail=detail)
 
 
 def _launched(case: Case, chosen: Chosen, state: RunState) -> Launched:

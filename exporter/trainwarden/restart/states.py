@@ -120,6 +120,8 @@ class GiveUpReason(str, Enum):
     """The supervisor refused to launch, with its reason in the ledger."""
     TRAINED_NOTHING = "trained_nothing"
     """The new generation ended with exit status 0 and without one new step."""
+    TAKEN_OVER = "taken_over"
+    """A checkpoint was written after the last process of the run had died: somebody trains in its folder."""
 
 
 class CallReason(str, Enum):
