@@ -1,6 +1,7 @@
 """Error text → what went wrong. One line is enough; a traceback is known by its last line."""
 
 import re
+import signal
 from typing import NamedTuple
 
 from trainwarden.model import ErrorKind
@@ -62,7 +63,9 @@ _RULES = (
 
 _NAMED_SIGNAL = re.compile(
     r"died with <Signals\.\w{4,10}: (?P<accelerate>\d{1,2})>|\bexitcode\s{0,8}: -(?P<torchrun>\d{1,2})\b"
+    r"|SignalException: Process \d{1,10} got signal: \D{0,32}?(?:(?P<agent>\d{1,2})\b|(?P<name>SIG(?:HUP|INT|QUIT|TERM)))"
 )
+"""torchrun's agent, itself sent a signal, gives its number; under Python before 3.11 its name, ``Signals.SIGTERM``."""
 
 
 def read_fault(text: str) -> Fault | None:
@@ -82,8 +85,14 @@ def named_signal(text: str) -> int | None:
     """
     found = None
     for match in _NAMED_SIGNAL.finditer(text):
-        found = int(match["accelerate"] or match["torchrun"])
+        found = _number(match)
     return found
+
+
+def _number(match: re.Match[str]) -> int:
+    if match["name"]:
+        return signal.Signals[match["name"]]
+    return int(match["accelerate"] or match["torchrun"] or match["agent"])
 
 
 def shorten(text: str) -> str:
