@@ -87,6 +87,22 @@ def test_one_phase_comes_of_state_and_progress(
 
 
 @pytest.mark.parametrize(
+    ("facts", "phase"),
+    [
+        pytest.param({}, Phase.STOPPED, id="open: it is being restarted"),
+        pytest.param({"open": False}, Phase.FAILED, id="closed: nobody restarted it"),
+        pytest.param({"open": False, "stop_by": "user"}, Phase.STOPPED, id="closed by the user in the pause"),
+    ],
+)
+def test_a_run_that_was_stopped_for_a_restart_that_never_came_has_failed(
+    tmp_path: Path, facts: dict[str, Any], phase: Phase
+) -> None:
+    ended = Ended(Outcome.STOPPED_FOR_RESTART, NOW - 5)
+    run = read_one(tmp_path, spec(), state(**{"ended": ended, "stop_by": "receiver", **facts}), progress())
+    assert (run.phase, run.phase_since, run.up) == (phase, NOW - 5, False)
+
+
+@pytest.mark.parametrize(
     ("beat_age", "held", "up"),
     [
         pytest.param(31, None, False, id="keeper and supervisor were killed: lost"),

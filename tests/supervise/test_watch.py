@@ -135,6 +135,18 @@ def test_stop_of_a_dead_generation_closes_it_and_leaves_its_end(watched: Watched
     assert (watch.ended.outcome, watch.ended.exit_code) == (Outcome.CRASHED, 3)
 
 
+def test_users_stop_in_the_pause_before_a_restart_is_kept(watched: Watched) -> None:
+    watch = watched.watch()
+    watch.stop(by="receiver", final=False, now=at(100))
+    watched.exit(None, signal.SIGTERM)
+    watch.look(at(101))
+    watch.stop(by="user", final=False, now=at(102))
+    watch.look(at(103))
+    state = watch.state(at(103))
+    assert (state.open, state.stop_by) == (False, "user")
+    assert state.ended is not None and state.ended.outcome is Outcome.STOPPED_FOR_RESTART
+
+
 def test_new_supervisor_finds_the_end_the_stop_and_the_counters_again(watched: Watched) -> None:
     first = watched.watch()
     first.look(at(100))

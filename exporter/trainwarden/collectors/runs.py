@@ -13,7 +13,7 @@ from trainwarden import names
 from trainwarden.collectors.base import Reading, metric
 from trainwarden.errors import RunFolderError
 from trainwarden.guide import PROFILES
-from trainwarden.model import STEP_BUCKETS, ErrorKind, Outcome, Phase, Progress, RunSpec, RunState, StepDurations
+from trainwarden.model import STEP_BUCKETS, Ended, ErrorKind, Outcome, Phase, Progress, RunSpec, RunState, StepDurations
 from trainwarden.names import Family
 from trainwarden.runs.attendance import is_attended
 from trainwarden.runs.folder import RunFolder, best_progress, list_runs
@@ -145,12 +145,17 @@ def _phase(spec: RunSpec, state: RunState | None, progress: Progress | None, los
     if state is None:
         return Phase.STARTING, spec.created_at
     if state.ended is not None:
-        return _PHASE_OF[state.ended.outcome], state.ended.at
+        return Phase.FAILED if _given_up(state, state.ended) else _PHASE_OF[state.ended.outcome], state.ended.at
     if lost:
         return Phase.FAILED, state.beat_at
     if progress is not None:
         return progress.phase, progress.phase_since
     return Phase.STARTING, state.started_at
+
+
+def _given_up(state: RunState, ended: Ended) -> bool:
+    """Whether the run was stopped for a restart that never came, and not by the user's wish: people must hear of it."""
+    return ended.outcome is Outcome.STOPPED_FOR_RESTART and not state.open and state.stop_by != "user"
 
 
 def _errors(found: Iterable[Progress]) -> dict[str, int]:

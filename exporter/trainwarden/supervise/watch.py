@@ -132,7 +132,7 @@ class RunWatch:
     def stop(self, *, by: str, final: bool, now: Now) -> None:
         """Stop every member. The user's wish outranks the receiver's; on a dead generation it only closes the run."""
         self._final = self._final or final or by == "user"
-        if self.ended is None and self._stop_by != "user":
+        if by == "user" or (self.ended is None and self._stop_by != "user"):
             self._stop_by = by
         if self._stop is None:
             self._begin_stop(now, now.unix)
