@@ -51,6 +51,7 @@ def test_the_passing_holds_are_marked() -> None:
 
     source = Path(policy.__file__).read_text()
     passing = {name.lower() for name in re.findall(r"Hold\(HoldReason\.(\w+), passing=True\)", source)}
+    passing.add(HoldReason.CHECKPOINTS_SILENT.value)  # entered by the procedure: without checkpoints nothing is decided
     marked = set(re.findall(r"^\| `(\w+)` \| yes \|", section(SECTIONS[HoldReason]), flags=re.MULTILINE))
     assert marked == passing
 

@@ -13,8 +13,8 @@ from prometheus_client.registry import Collector
 from trainwarden import names, system
 from trainwarden.collectors import checkpoints, gpu, host, runs, thresholds
 from trainwarden.collectors.base import Watch, metric, watch_families
-from trainwarden.collectors.deadline import Deadline
 from trainwarden.config import Config
+from trainwarden.deadline import Deadline
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,12 @@ from msgspec import Struct, field
 
 from trainwarden.checkpoints import RECIPES
 from trainwarden.checkpoints.catalog import Catalog, newest_valid, passed_over
+from trainwarden.deadline import Deadline, OverdueError
 from trainwarden.errors import CheckpointError
 from trainwarden.model import Checkpoint, RunSpec, Verdict
+
+LISTING_SECONDS = 5.0
+"""How long a listing is waited for: a network folder may never answer, and every run waits for the worker."""
 
 
 class Choice(Struct, frozen=True, kw_only=True):
@@ -25,6 +29,10 @@ class Choice(Struct, frozen=True, kw_only=True):
     """When any of them was last written, by the clock of their file system; None where none is seen."""
 
 
+class FolderError(CheckpointError):
+    """The checkpoint folder does not answer, so nothing can be said about what it holds. May pass."""
+
+
 class Chooser:
     """Looks at one run's checkpoints; what was verified is not read again while it does not change."""
 
@@ -32,6 +40,9 @@ class Chooser:
         recipe = RECIPES.get(spec.recipe)
         self._catalog: Catalog | None = None
         self._since = spec.created_at
+        self._listing: Deadline[list[Checkpoint]] = Deadline(
+            f"the checkpoint folder {spec.checkpoints}", LISTING_SECONDS
+        )
         self.newest: Checkpoint | None = None
         """The newest verified one at the last look."""
         if recipe is None or spec.checkpoints is None:
@@ -42,11 +53,19 @@ class Chooser:
             self._since = 0.0
 
     def look(self, now: float) -> Choice:
-        """Read the folder; ``now`` in Unix seconds. A folder that cannot be read offers nothing, and says why."""
+        """Read the folder; ``now`` in Unix seconds. One whose content makes no sense offers nothing, and says why.
+
+        Raises ``FolderError`` where the folder does not answer in time or cannot be read: that may pass.
+        """
         if self._catalog is None:
             return Choice(passed_over=["the run names no checkpoint folder that its recipe could read"])
+        catalog = self._catalog
         try:
-            choice = choose(self._catalog.list(now), self._since)
+            choice = choose(self._listing.run(lambda: catalog.list(now)), self._since)
+        except OverdueError as error:
+            raise FolderError(str(error)) from error
+        except OSError as error:
+            raise FolderError(f"the checkpoint folder cannot be read: {error}; mend its disk or server") from error
         except CheckpointError as error:
             choice = Choice(passed_over=[str(error)])
         self.newest = choice.checkpoint

@@ -46,6 +46,10 @@ class Scratch:
         """Seconds since boot before which there is nothing to look at."""
         self.waiting_for = ""
         """What holds the stage up: one sentence for the human who may be called."""
+        self.failing_since: float | None = None
+        """Seconds since boot at which the first of the errors was met that have come again and again since."""
+        self.failed_at = 0.0
+        """Seconds since boot of the last one."""
         self.child = gate.Child()
         self.first_step_at: float | None = None
         """Seconds since boot at which a launch was seen to take its first step."""

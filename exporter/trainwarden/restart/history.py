@@ -168,7 +168,9 @@ def _held(history: History, event: AnyEvent) -> History:
     human = reason if reason in CALLS_HUMAN else None
     if history.case is None:
         return replace(history, probation=None, human_hold=human)
-    held = replace(history.case, state=State.HELD, since=event.mono, hold=reason) if event.passing else None
+    if not event.passing:
+        return replace(history, case=None, human_hold=human)
+    held = replace(history.case, state=State.HELD, since=event.mono, hold=reason, called=None)
     return replace(history, case=held, human_hold=human)
 
 

@@ -9,10 +9,7 @@ from typing import NamedTuple
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.events import Accepted, AnyEvent, Moment, Resolved
 from trainwarden.restart.history import History
-from trainwarden.restart.states import Intake, State
-
-UNDECIDED = (State.LOOKING, State.HELD)
-"""States in which nothing has been decided: a resolved alert ends them, and one of a newer generation replaces them."""
+from trainwarden.restart.states import UNDECIDED, Intake
 
 
 class Notice(NamedTuple):

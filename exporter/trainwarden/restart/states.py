@@ -49,6 +49,10 @@ class State(str, Enum):
     """Nothing more is done. A human is called until the run is started anew."""
 
 
+UNDECIDED = (State.LOOKING, State.HELD)
+"""States in which nothing has been decided: a resolved alert ends them, and one of a newer generation replaces them."""
+
+
 class RestartReason(str, Enum):
     """Why a run is restarted."""
 
@@ -85,6 +89,8 @@ class HoldReason(str, Enum):
     """The exporter does not answer, so the GPU cannot be looked at. Passes."""
     GPU_SILENT = "gpu_silent"
     """The exporter has no fresh reading of the run's GPUs. Passes."""
+    CHECKPOINTS_SILENT = "checkpoints_silent"
+    """The run's checkpoint folder does not answer or cannot be read. Passes."""
     NO_GPU = "no_gpu"
     """The run's GPUs are unknown, or it has none: a hang cannot be proved."""
     TOO_FEW_SIGNS = "too_few_signs"
@@ -133,6 +139,10 @@ class CallReason(str, Enum):
     """The run's supervisor does not carry out a stop or a launch."""
     NO_NEW_STEPS = "no_new_steps"
     """The new generation lives, but is late with its first steps."""
+    CHECKPOINTS_UNREADABLE = "checkpoints_unreadable"
+    """The run's checkpoint folder does not answer, or cannot be read, for long."""
+    STAGE_FAILS = "stage_fails"
+    """The receiver meets an error again and again, so that it gets no further."""
     LEDGER_UNREADABLE = "ledger_unreadable"
     """The run's ledger is damaged, so what was done cannot be known: nothing is done."""
     LEDGER_UNWRITABLE = "ledger_unwritable"

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from trainwarden.checkpoints.catalog import Catalog
-from trainwarden.collectors.deadline import Deadline
+from trainwarden.deadline import Deadline
 from trainwarden.errors import RefusedError
 from trainwarden.model import Checkpoint, Resume, RunSpec, RunState, Verdict
 from trainwarden.runs.control import Start

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from tests.support.wait import wait_until
-from trainwarden.collectors.deadline import Deadline, OverdueError
+from trainwarden.deadline import Deadline, OverdueError
 
 
 def test_a_reading_in_time_is_handed_on() -> None:
