@@ -63,7 +63,8 @@ _RULES = (
 
 _NAMED_SIGNAL = re.compile(
     r"died with <Signals\.\w{4,10}: (?P<accelerate>\d{1,2})>|\bexitcode\s{0,8}: -(?P<torchrun>\d{1,2})\b"
-    r"|SignalException: Process \d{1,10} got signal: \D{0,32}?(?:(?P<agent>\d{1,2})\b|(?P<name>SIG(?:HUP|INT|QUIT|TERM)))"
+    r"|SignalException: Process \d{1,10} got signal: \D{0,32}?"
+    r"(?:(?P<agent>\d{1,2})\b|(?P<name>SIG(?:HUP|INT|QUIT|TERM)))"
 )
 """torchrun's agent, itself sent a signal, gives its number; under Python before 3.11 its name, ``Signals.SIGTERM``."""
 
