@@ -1,6 +1,5 @@
 """The keeper's child that watches the run: started, heard, and replaced when it dies. Standard library only."""
 
-import contextlib
 import os
 import selectors
 import socket
@@ -63,9 +62,12 @@ class SupervisorChild:
     def _hear(self) -> None:
         if self._line is None:
             return
-        data = b""
-        with contextlib.suppress(OSError):
+        try:
             data = self._line.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        except OSError:  # nothing to read after all: the supervisor is still there, and must not lose its keeper
+            return
         if not data:
             self._hang_up()
         *lines, self._received = (self._received + data).split(b"\n")

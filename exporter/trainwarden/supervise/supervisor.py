@@ -18,6 +18,7 @@ from pathlib import Path
 from trainwarden import system
 from trainwarden.errors import RefusedError, RunFolderError
 from trainwarden.model import RunSpec
+from trainwarden.runs import identity
 from trainwarden.runs.attendance import KEEPER_LOCK, SUPERVISOR_LOCK, is_held
 from trainwarden.runs.control import Probe, Reply, Request, Start, Stop
 from trainwarden.runs.folder import RunFolder
@@ -46,7 +47,8 @@ class Supervisor:
         self._spec = spec
         self._line = line
         self._selector = selectors.DefaultSelector()
-        self._selector.register(line, selectors.EVENT_READ, self._keeper_died)
+        self._selector.register(line, selectors.EVENT_READ, self._line_readable)
+        self._line_ended = False
         self._watch = RunWatch(folder, spec, found, moment())
         self._server = ControlServer(folder, self._selector, self._carry_out, system.monotonic)
         self._beat_due = 0.0
@@ -65,6 +67,8 @@ class Supervisor:
     def _turn(self) -> None:
         now = moment()
         ended_before = self._watch.ended
+        if self._line_ended:
+            self._watch.keeper_lives = self._keeper_lives()
         self._watch.look(now)
         if now.monotonic >= self._beat_due or self._watch.ended is not ended_before:
             self._beat(now)
@@ -77,10 +81,18 @@ class Supervisor:
         with suppress(OSError):  # a full disk: the next beat tries again, and an old one is seen by its age
             self._folder.write_state(self._watch.state(now))
 
-    def _keeper_died(self) -> None:
-        """The line says nothing, ever: when it becomes readable, the keeper's end of it is closed."""
-        self._selector.unregister(self._line)
-        self._watch.keeper_lives = False
+    def _line_readable(self) -> None:
+        """The line says nothing, ever: its end is most likely the keeper's, which each turn then looks after."""
+        try:
+            self._line_ended = not self._line.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError as error:
+            self._line_ended = isinstance(error, ConnectionResetError)
+        if self._line_ended:
+            self._selector.unregister(self._line)
+
+    def _keeper_lives(self) -> bool:
+        """A training is cleared for its keeper's death, so that is never concluded from the line alone."""
+        return identity.lives(self._watch.kept.keeper) is not False and is_held(self._folder.path / KEEPER_LOCK)
 
     # --- the verbs ----------------------------------------------------------------------------------------
     def _carry_out(self, request: Request) -> Reply:
