@@ -188,6 +188,7 @@ class World:
             launcher_for=lambda _: self,
             read_exporter=lambda _: self.exporter,
             boot_id=BOOT,
+            clock=self.now,
         )
         return Desk(self.folder, self.folder.read_spec() or self.spec, tools)
 

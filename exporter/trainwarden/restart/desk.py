@@ -34,6 +34,8 @@ class Tools(Struct, frozen=True, kw_only=True):
     read_exporter: exporter.ReadExporter
     """Asks about the run of a name; never raises."""
     boot_id: str
+    clock: Callable[[], Moment] = Moment.now
+    """For what took long: the moment that a stage is handed is that of its beginning."""
 
 
 class Scratch:

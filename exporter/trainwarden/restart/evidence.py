@@ -22,6 +22,8 @@ BEAT_STALE = 10.0
 """Seconds: the supervisor beats every second, and an older reading says nothing about now."""
 STEP_MEDIANS_APART = 3
 """The two readings are at least so many of the run's own median steps apart."""
+SUSPENDED = 5.0
+"""Seconds beyond three times their distance: two readings that are further apart have a sleep between them."""
 MAX_ERROR = 200
 
 
@@ -44,6 +46,14 @@ def apart(spec: RunSpec, progress: list[Progress], generation: int, step_limit: 
     best = best_progress(progress, generation)
     median = best.median_step_seconds if best is not None else None
     return max(spec.limits.look_apart, step_limit, STEP_MEDIANS_APART * (median or 0.0))
+
+
+def overlong(first: Reading, second: Moment, wanted: float) -> bool:
+    """Whether the machine slept (or the receiver did) since ``first``: a share of that time would prove nothing.
+
+    ``wanted``: how far apart the two readings were to be, seconds. The clock since boot counts a sleep.
+    """
+    return second.mono - first.at.mono > 3 * wanted + SUSPENDED
 
 
 def gather(

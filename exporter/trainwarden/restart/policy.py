@@ -20,6 +20,8 @@ IO_IDLE_RATE = 4096.0
 """Bytes a second of a run that does nothing, at most: a progress bar redrawn, a log line."""
 SIGNS_NEEDED = 2
 """Signs of death, each from a source of its own."""
+FRESH_SECONDS = 15.0
+"""A reading may be so old when it decides: a scrape of a slow driver takes up to 10 s."""
 HAND_SIGNALS = (1, 2, 15)
 """SIGHUP, SIGINT, SIGTERM: somebody wanted it to end."""
 
@@ -55,6 +57,11 @@ def decide(facts: Facts, history: History, now: Moment) -> Decision:
     # A reaped exit status alone proves a crash; a hang is proved by every rule of a living run keeping silent.
     proved = Restart(RestartReason.HUNG if lives else RestartReason.CRASHED)
     return next((decision for decision in spoken if decision is not None), proved)
+
+
+def stale(seconds: float) -> Hold | None:
+    """What was seen ``seconds`` ago says nothing about now: it is looked again before anything is stopped."""
+    return Hold(HoldReason.STALE, passing=True) if seconds > FRESH_SECONDS else None
 
 
 # --- nobody asked for help ----------------------------------------------------------------------------------

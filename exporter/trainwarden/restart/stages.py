@@ -7,7 +7,8 @@ holds them as one list.
 
 from trainwarden.errors import RefusedError, TrainwardenError
 from trainwarden.model import Outcome, RunState
-from trainwarden.restart import evidence, gate
+from trainwarden.restart import evidence, gate, policy
+from trainwarden.restart.choosing import Choice
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.events import (
     AnyEvent,
@@ -44,24 +45,33 @@ def look_again(desk: Desk, now: Moment) -> AnyEvent | None:
     scratch = desk.scratch
     if now.mono < scratch.not_before:
         return None
-    reading = desk.read(now, gpus=True)
+    choice = desk.chooser.look(now.wall)  # before the reading, which is not to be old when a slow folder has answered
+    reading = desk.read(desk.tools.clock(), gpus=True)
+    first, scratch.first = scratch.first, None
+    if first is not None and evidence.overlong(first, reading.at, scratch.not_before - first.at.mono):
+        first = None
     dead = reading.state is not None and reading.state.ended is not None
-    if not dead and scratch.first is None:
-        limit = desk.threshold("step_duration_seconds", "warning")
-        generation = _case(desk).generation
-        scratch.first = reading
-        scratch.not_before = now.mono + evidence.apart(desk.spec, reading.progress, generation, limit)
+    if not dead and first is None:
+        _begin(desk, reading)
         return None
-    first, scratch.first = scratch.first or reading, None
-    return _decide(desk, _facts(desk, first, reading), now)
+    late = policy.stale(desk.tools.clock().mono - reading.at.mono)
+    return None if late is not None else _decide(desk, _facts(desk, choice, first or reading, reading), now)
 
 
-def _facts(desk: Desk, first: evidence.Reading, second: evidence.Reading) -> Facts:
+def _begin(desk: Desk, reading: evidence.Reading) -> None:
+    """Keep the first reading, and wait for the second."""
+    limit = desk.threshold("step_duration_seconds", "warning")
+    wanted = evidence.apart(desk.spec, reading.progress, _case(desk).generation, limit)
+    desk.scratch.first = reading
+    desk.scratch.not_before = reading.at.mono + wanted
+
+
+def _facts(desk: Desk, choice: Choice, first: evidence.Reading, second: evidence.Reading) -> Facts:
     generation = _case(desk).generation
     return evidence.gather(
         desk.spec,
         (first, second),
-        desk.chooser.look(second.at.wall),
+        choice,
         generation=generation,
         base_errors=desk.error_base(generation),
         idle_ratio=desk.threshold("gpu_utilization_ratio", "idle"),
@@ -97,7 +107,8 @@ def _why(reason: GiveUpReason, facts: Facts) -> str:
 
 def quiesce(desk: Desk, now: Moment) -> AnyEvent | None:
     """Let a save in progress end, within its grace; let go of a run that has come back meanwhile."""
-    case, reading = _case(desk), desk.read(now, gpus=False)
+    case, choice = _case(desk), desk.chooser.look(now.wall)
+    reading = desk.read(desk.tools.clock(), gpus=False)
     state = reading.state
     if state is None:
         return None
@@ -106,9 +117,11 @@ def quiesce(desk: Desk, now: Moment) -> AnyEvent | None:
         return void
     grace = desk.spec.limits.save_grace
     best = best_progress(reading.progress, case.generation)
-    saving = evidence.saving_seconds(best, desk.chooser.look(now.wall).writing, now.wall)
+    saving = evidence.saving_seconds(best, choice.writing, now.wall)
     in_grace = saving is not None and saving < grace and now.mono - case.since < grace
-    return None if state.ended is None and in_grace else Stopping()
+    if state.ended is None and in_grace:
+        return None
+    return _stale(desk, state) or Stopping()
 
 
 def stop(desk: Desk, now: Moment) -> AnyEvent | None:
@@ -126,7 +139,7 @@ def stop(desk: Desk, now: Moment) -> AnyEvent | None:
         return Died(written_at=desk.chooser.look(now.wall).written_at)
     if state.stopping_since is None:
         # This receiver may have been dead for an hour between the entry in the ledger and this moment.
-        void = _came_back(case, reading)
+        void = _came_back(case, reading) or _stale(desk, state)
         if void is None:
             desk.launcher.stop(final=False, reason=f"restart: {_reason(case).value}")
         return void
@@ -279,6 +292,14 @@ def _void_before_launch(desk: Desk, state: RunState | None) -> AnyEvent | None:
     if state is None:
         return None
     return _void(desk, state) or (None if evidence.is_dead(state) else Stopping())
+
+
+def _stale(desk: Desk, state: RunState) -> Held | None:
+    """A run that lives is looked at again where it was decided about long ago."""
+    late = policy.stale(desk.tools.clock().mono - _case(desk).since)
+    if late is None or state.ended is not None:
+        return None
+    return Held(reason=late.reason, passing=late.passing)
 
 
 def _came_back(case: Case, reading: evidence.Reading) -> Held | None:

@@ -93,6 +93,8 @@ class HoldReason(str, Enum):
     """The run's checkpoint folder does not answer or cannot be read. Passes."""
     NO_GPU = "no_gpu"
     """The run's GPUs are unknown, or it has none: a hang cannot be proved."""
+    STALE = "stale"
+    """What was seen is too old to act by: the machine slept, or a folder or the supervisor was slow. Passes."""
     TOO_FEW_SIGNS = "too_few_signs"
     """Fewer than two signs of death. Passes."""
     SEVERAL_NODES = "several_nodes"
