@@ -132,6 +132,11 @@ class RunSpec(Struct, frozen=True, kw_only=True):
     budget: Budget = field(default_factory=Budget)
     gpu_baseline_bytes: dict[str, int] = field(default_factory=dict)
     """GPU memory in use by others just before the first launch, by GPU UUID: the memory gate measures against it."""
+    found_at_launch: dict[str, str] = field(default_factory=dict)
+    """Checkpoints that stood in the folder before the first launch, with signatures: while unchanged, not the run's.
+
+    Without the one that the command itself resumes from.
+    """
     created_at: float = 0.0
     declared: bool = False
     """Whether ``runs:`` in ``trainwarden.yml`` declares the run whole."""
@@ -284,3 +289,5 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     verdict: Verdict
     reason: str = ""
     """Why it is not valid: one sentence that names the file."""
+    earlier: bool = False
+    """It stood there before the run was first launched, so the run neither wrote it nor goes on from it."""

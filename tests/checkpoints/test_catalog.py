@@ -7,7 +7,7 @@ import pytest
 from tests.checkpoints.making import WRITE_ORDER, WRITTEN_AT, cut, make_state, make_weights
 from trainwarden.checkpoints import RECIPES
 from trainwarden.checkpoints.base import Found
-from trainwarden.checkpoints.catalog import Catalog, newest_valid, passed_over
+from trainwarden.checkpoints.catalog import Catalog, found_in, newest_valid, passed_over
 from trainwarden.checkpoints.kohya.recipe import KohyaRecipe
 from trainwarden.errors import CheckpointError
 from trainwarden.model import Verdict
@@ -120,12 +120,22 @@ def test_a_clock_that_was_set_back_does_not_hide_a_checkpoint(tmp_path: Path) ->
     assert newest_valid(catalog(tmp_path).list(WRITTEN_AT - 86400)) is not None
 
 
-def test_what_an_earlier_run_of_the_same_name_left_is_not_taken(tmp_path: Path) -> None:
+def test_what_stood_there_at_the_launch_is_not_taken_whatever_the_clocks_say(tmp_path: Path) -> None:
     make_run(tmp_path)
-    checkpoints = catalog(tmp_path).list(LATER)
-    launched = WRITTEN_AT + 60 * 6 + 1
-    assert newest_valid(checkpoints, since=launched) is None
-    assert passed_over(checkpoints, None, since=launched)[0].endswith("an earlier run wrote it")
+    found = found_in(RECIPES["kohya"], tmp_path, "tiny")
+    checkpoints = Catalog(RECIPES["kohya"], tmp_path, "tiny", 5.0, found).list(LATER)
+    assert newest_valid(checkpoints) is None
+    assert passed_over(checkpoints, None)[0].endswith("so an earlier run wrote it")
+
+
+def test_what_is_written_anew_over_an_earlier_runs_state_is_the_runs_own(tmp_path: Path) -> None:
+    make_run(tmp_path)
+    found = found_in(RECIPES["kohya"], tmp_path, "tiny")
+    shutil.rmtree(tmp_path / "tiny-000004-state")
+    make_state(tmp_path / "tiny-000004-state", 4, WRITTEN_AT - 86400)
+    chosen = newest_valid(Catalog(RECIPES["kohya"], tmp_path, "tiny", 5.0, found).list(LATER))
+    assert chosen is not None
+    assert chosen.epoch == 4
 
 
 def test_an_empty_state_folder_is_a_save_that_was_cut_short(tmp_path: Path) -> None:

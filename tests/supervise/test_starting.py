@@ -15,6 +15,7 @@ from trainwarden.model import Ended, Member, Outcome, Resume, RunSpec, RunState
 from trainwarden.runs import control
 from trainwarden.runs.control import Start
 from trainwarden.supervise import starting
+from trainwarden.supervise.launch import found_at_launch
 
 CRASHED = RunState(
     run_id="r",
@@ -117,8 +118,23 @@ def test_damaged_checkpoint_is_refused_with_its_fault(trained: RunSpec, tmp_path
     shutil.copytree(trained.checkpoints or "", tmp_path / "out")
     os.truncate(tmp_path / "out/luca-000002-state/optimizer.bin", 10)
     spec = structs.replace(trained, checkpoints=str(tmp_path / "out"))
-    with pytest.raises(RefusedError, match=r"luca-000002-state: is not whole: .*optimizer\.bin"):
+    with pytest.raises(RefusedError, match=r"luca-000002-state: may not be gone on from: .*optimizer\.bin"):
         choose(spec, tmp_path / "out/luca-000002-state")
+
+
+def test_state_of_an_epoch_that_the_user_went_back_from_is_refused(trained: RunSpec) -> None:
+    command = [*trained.command, "--resume", "out/luca-000001-state", "--initial_epoch", "2"]
+    back = structs.replace(trained, command=command)
+    spec = structs.replace(back, found_at_launch=found_at_launch(back))
+    assert choose(spec, f"{trained.checkpoints}/luca-000001-state").epoch == 1
+    with pytest.raises(RefusedError, match="an earlier run wrote it"):
+        choose(spec, f"{trained.checkpoints}/luca-000002-state")
+
+
+def test_fresh_run_owns_nothing_that_lay_there(trained: RunSpec) -> None:
+    spec = structs.replace(trained, found_at_launch=found_at_launch(trained))
+    with pytest.raises(RefusedError, match="an earlier run wrote it"):
+        choose(spec, f"{trained.checkpoints}/luca-000001-state")
 
 
 def test_folder_behind_a_link_is_the_same_folder(trained: RunSpec, tmp_path: Path) -> None:

@@ -3,13 +3,17 @@
 A verdict is remembered for as long as no file of the checkpoint changes, so that a scrape costs a directory listing.
 """
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from trainwarden.checkpoints.base import Found, Recipe
 from trainwarden.model import Checkpoint, Verdict
 
 Checkpoints = list[Checkpoint]
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _Signature = tuple[tuple[str, int, int, int], ...]
 """Path, inode, size and modification time (ns) of every file of a checkpoint."""
 
@@ -23,13 +27,25 @@ class _Look(NamedTuple):
 
 
 class Catalog:
-    """The checkpoints of one run. ``settle``: seconds for which a new one is left alone, it may still be written."""
+    """The checkpoints of one run.
 
-    def __init__(self, recipe: Recipe, folder: Path, output_name: str | None, settle: float) -> None:
+    ``settle``: seconds for which a new one is left alone, it may still be written. ``found_at_launch``: what
+    ``found_in`` said before the first launch.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        output_name: str | None,
+        settle: float,
+        found_at_launch: Mapping[str, str] = _NOTHING,
+    ) -> None:
         self._recipe = recipe
         self._folder = folder
         self._output_name = output_name
         self._settle = settle
+        self._found_at_launch = found_at_launch
         self._looks: dict[Path, _Look] = {}
 
     def list(self, now: float) -> Checkpoints:
@@ -42,7 +58,8 @@ class Catalog:
                 continue
             look = self._look(found, signature, abs(now - modified_at) < self._settle)
             looks[found.path] = look
-            checkpoints.append(_checkpoint(found, look, modified_at))
+            earlier = self._found_at_launch.get(str(found.path)) == _digest(signature)
+            checkpoints.append(_checkpoint(found, look, modified_at, earlier))
         self._looks = looks
         return checkpoints
 
@@ -56,28 +73,41 @@ class Catalog:
         return _Look(signature, self._recipe.verify(found))
 
 
-def newest_valid(checkpoints: Checkpoints, since: float = 0.0) -> Checkpoint | None:
-    """The first that was found whole and can be gone on from exactly.
+def found_in(recipe: Recipe, folder: Path, output_name: str | None) -> dict[str, str]:
+    """Path and signature of every checkpoint in the folder. Raises ``CheckpointError``."""
+    return {str(found.path): _digest(_sign(found.path)[0]) for found in recipe.find(folder, output_name)}
 
-    ``since``: when the run was first launched. A checkpoint that was last written before that belongs to an earlier run
-    of the same name in the same folder. Leave it at 0 where the run's own command resumes from a checkpoint.
+
+def is_eligible(checkpoint: Checkpoint) -> bool:
+    """Whether the run may go on from it: found whole, exact, and the run's own.
+
+    Times do not tell whose it is: the clock may lag at the launch, and who goes back to an earlier checkpoint has
+    thrown the later ones away.
     """
-    return next((c for c in checkpoints if c.resumable and c.verdict is Verdict.VALID and c.modified_at >= since), None)
+    return checkpoint.resumable and checkpoint.verdict is Verdict.VALID and not checkpoint.earlier
 
 
-def passed_over(checkpoints: Checkpoints, chosen: Checkpoint | None, since: float = 0.0) -> list[str]:
+def newest_valid(checkpoints: Checkpoints) -> Checkpoint | None:
+    """The first that the run may go on from."""
+    return next(filter(is_eligible, checkpoints), None)
+
+
+def passed_over(checkpoints: Checkpoints, chosen: Checkpoint | None) -> list[str]:
     """One sentence for every checkpoint newer than ``chosen`` that would have been taken had it been whole."""
     newer = checkpoints[: checkpoints.index(chosen)] if chosen in checkpoints else checkpoints
-    return [_why_not(c, since) for c in newer if c.resumable or (c.final and c.verdict is not Verdict.VALID)]
+    return [why_not(c) for c in newer if c.resumable or (c.final and c.verdict is not Verdict.VALID)]
 
 
-def _why_not(checkpoint: Checkpoint, since: float) -> str:
+def why_not(checkpoint: Checkpoint) -> str:
+    """Why the run may not go on from it, in one sentence."""
+    if checkpoint.earlier:
+        return f"{checkpoint.path}: stood there before this run was launched, so an earlier run wrote it"
     if checkpoint.verdict is Verdict.INVALID:
         return checkpoint.reason
     if checkpoint.verdict is Verdict.UNSETTLED:
         return f"{checkpoint.path}: was still being written"
-    if checkpoint.modified_at < since:
-        return f"{checkpoint.path}: is older than this run, so an earlier run wrote it"
+    if not checkpoint.resumable:
+        return f"{checkpoint.path}: cannot be gone on from exactly"
     return f"{checkpoint.path}: is whole, and was not chosen"
 
 
@@ -89,7 +119,11 @@ def _sign(path: Path) -> tuple[_Signature, float]:
     return signature, max(s.st_mtime for s in (stats.values() or [path.stat()]))
 
 
-def _checkpoint(found: Found, look: _Look, modified_at: float) -> Checkpoint:
+def _digest(signature: _Signature) -> str:
+    return hashlib.sha256(repr(signature).encode(errors="surrogateescape")).hexdigest()
+
+
+def _checkpoint(found: Found, look: _Look, modified_at: float, earlier: bool) -> Checkpoint:
     return Checkpoint(
         path=str(found.path),
         epoch=found.epoch,
@@ -100,6 +134,7 @@ def _checkpoint(found: Found, look: _Look, modified_at: float) -> Checkpoint:
         size_bytes=sum(size for _, _, size, _ in look.signature),
         verdict=_verdict(look.fault),
         reason=look.fault or "",
+        earlier=earlier,
     )
 
 

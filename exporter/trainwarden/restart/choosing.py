@@ -39,7 +39,6 @@ class Chooser:
     def __init__(self, spec: RunSpec) -> None:
         recipe = RECIPES.get(spec.recipe)
         self._catalog: Catalog | None = None
-        self._since = spec.created_at
         self._listing: Deadline[list[Checkpoint]] = Deadline(
             f"the checkpoint folder {spec.checkpoints}", LISTING_SECONDS
         )
@@ -47,10 +46,8 @@ class Chooser:
         """The newest verified one at the last look."""
         if recipe is None or spec.checkpoints is None:
             return
-        self._catalog = Catalog(recipe, Path(spec.checkpoints), spec.output_name, spec.limits.checkpoint_settle)
-        if recipe.resumed_from(spec.command) is not None:
-            # The run itself goes on from an earlier run's checkpoint, so that run's others are its own too.
-            self._since = 0.0
+        settle, folder = spec.limits.checkpoint_settle, Path(spec.checkpoints)
+        self._catalog = Catalog(recipe, folder, spec.output_name, settle, spec.found_at_launch)
 
     def look(self, now: float) -> Choice:
         """Read the folder; ``now`` in Unix seconds. One whose content makes no sense offers nothing, and says why.
@@ -61,7 +58,7 @@ class Chooser:
             return Choice(passed_over=["the run names no checkpoint folder that its recipe could read"])
         catalog = self._catalog
         try:
-            choice = choose(self._listing.run(lambda: catalog.list(now)), self._since)
+            choice = choose(self._listing.run(lambda: catalog.list(now)))
         except OverdueError as error:
             raise FolderError(str(error)) from error
         except OSError as error:
@@ -72,13 +69,13 @@ class Chooser:
         return choice
 
 
-def choose(checkpoints: list[Checkpoint], since: float) -> Choice:
-    """The choice among ``checkpoints`` (newest first) of a run that was first launched at ``since``. Pure."""
-    chosen = newest_valid(checkpoints, since)
+def choose(checkpoints: list[Checkpoint]) -> Choice:
+    """The choice among ``checkpoints``, newest first. Pure."""
+    chosen = newest_valid(checkpoints)
     newer = checkpoints[: checkpoints.index(chosen)] if chosen is not None else []
     return Choice(
         checkpoint=chosen,
-        passed_over=passed_over(checkpoints, chosen, since),
+        passed_over=passed_over(checkpoints, chosen),
         overwrites=[checkpoint.path for checkpoint in newer],
         writing=any(checkpoint.verdict is Verdict.UNSETTLED for checkpoint in checkpoints),
         written_at=max((checkpoint.modified_at for checkpoint in checkpoints), default=None),

@@ -5,9 +5,11 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from msgspec import structs
 
+from trainwarden.checkpoints import catalog
 from trainwarden.collectors import gpu_snapshot
 from trainwarden.errors import ConfigurationError, RunFolderError, TrainwardenError
 from trainwarden.model import RunSpec, RunState
@@ -17,6 +19,7 @@ from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.members import Census, living
 from trainwarden.supervise import detach, orders
 from trainwarden.supervise.plan import Plan, live
+from trainwarden.supervise.resumable import recipe_of
 
 _GPU_SECONDS = 3.0
 """For the driver's answer; a baseline that is not known is left out."""
@@ -48,7 +51,8 @@ def _begin(folder: RunFolder, planned: RunSpec, held: int) -> RunSpec:
     """Make the folder this run's, and start its keeper, which inherits the lock."""
     refuse_if_survived(folder)
     _archive(folder)
-    spec = structs.replace(planned, gpu_baseline_bytes=_gpu_baseline())
+    found = found_at_launch(planned)
+    spec = structs.replace(planned, gpu_baseline_bytes=_gpu_baseline(), found_at_launch=found)
     folder.write_spec(spec)
     detach.start_keeper(folder, orders.launch(1, spec.command, _terminal_size()), held, os.environ)
     return spec
@@ -104,6 +108,20 @@ def _archive(folder: RunFolder) -> None:
         if path.name not in _STAYS:
             path.replace(target / path.name)
     folder.create()
+
+
+def found_at_launch(spec: RunSpec) -> dict[str, str]:
+    """What earlier runs left in the checkpoint folder. Raises ``CheckpointError`` where it cannot be listed.
+
+    Without what the command itself resumes from, which is where this run begins.
+    """
+    if spec.checkpoints is None or not Path(spec.checkpoints).exists():
+        return {}
+    recipe = recipe_of(spec)
+    found = catalog.found_in(recipe, Path(spec.checkpoints), spec.output_name)
+    resumed = recipe.resumed_from(spec.command)
+    begin = (spec.cwd / Path(resumed.checkpoint)).resolve() if resumed else None
+    return {path: signature for path, signature in found.items() if Path(path).resolve() != begin}
 
 
 def _gpu_baseline() -> dict[str, int]:

@@ -7,10 +7,10 @@ recipe resumes it; the checkpoint must be one that stands whole in the run's own
 from functools import partial
 from pathlib import Path
 
-from trainwarden.checkpoints.catalog import Catalog
+from trainwarden.checkpoints.catalog import Catalog, is_eligible, why_not
 from trainwarden.deadline import Deadline
 from trainwarden.errors import RefusedError
-from trainwarden.model import Checkpoint, Resume, RunSpec, RunState, Verdict
+from trainwarden.model import Checkpoint, Resume, RunSpec, RunState
 from trainwarden.runs.control import Start
 from trainwarden.runs.identity import DEAD_STATES
 from trainwarden.supervise.resumable import recipe_of
@@ -53,14 +53,12 @@ def _choose(wanted: Path, folder: Path, spec: RunSpec, now: float) -> Checkpoint
     if not wanted.is_absolute() or folder.resolve() not in wanted.resolve().parents:
         raise RefusedError(f"{wanted}: is not in the run's checkpoint folder {folder}")
     # Settled by definition: nobody of the run lives that could still write it.
-    listed = Catalog(recipe_of(spec), folder, spec.output_name, settle=0.0).list(now)
+    listed = Catalog(recipe_of(spec), folder, spec.output_name, 0.0, spec.found_at_launch).list(now)
     found = next((c for c in listed if Path(c.path).resolve() == wanted.resolve()), None)
     if found is None:
         raise RefusedError(f"{wanted}: is not a checkpoint of this run")
-    if found.verdict is not Verdict.VALID:
-        raise RefusedError(f"{wanted}: is not whole: {found.reason}")
-    if not found.resumable:
-        raise RefusedError(f"{wanted}: cannot be gone on from exactly")
+    if not is_eligible(found):
+        raise RefusedError(f"{wanted}: may not be gone on from: {why_not(found)}")
     return found
 
 
