@@ -88,3 +88,12 @@ def test_an_error_that_nobody_foresaw_calls_a_human_in_the_end(world: World) -> 
         world.pass_time(10)
     assert desk.history.needs_human is CallReason.STAGE_FAILS
     assert "AttributeError" in ledger(desk)[-1].detail
+
+
+def test_a_supervisor_that_stays_silent_calls_a_human(world: World) -> None:
+    """Its keeper may have been killed with it: then nobody starts another, and nothing else would ever say so."""
+    world.answers = False
+    desk = world.desk()
+    world.alert(desk)
+    world.run(desk, 700, every=5)
+    assert (desk.history.needs_human, world.launched) == (CallReason.SUPERVISOR_UNREACHABLE, [])

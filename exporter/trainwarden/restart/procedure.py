@@ -36,7 +36,10 @@ class Stage(NamedTuple):
     """Why a human is then called. The receiver goes on trying."""
 
 
-CALLS_OF_HOLDS = {HoldReason.CHECKPOINTS_SILENT: CallReason.CHECKPOINTS_UNREADABLE}
+CALLS_OF_HOLDS = {
+    HoldReason.CHECKPOINTS_SILENT: CallReason.CHECKPOINTS_UNREADABLE,
+    HoldReason.SUPERVISOR_SILENT: CallReason.SUPERVISOR_UNREACHABLE,
+}
 """Holds that mean that something is broken, and why a human is called where they last."""
 
 
