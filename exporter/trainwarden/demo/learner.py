@@ -6,11 +6,14 @@ BLAS thread).
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Tensor = NDArray[np.float32]
+Gradient = NDArray[np.floating[Any]]
+"""Single precision as well; older releases of numpy tell the type checker less."""
 
 DOWN, UP = "lora_unet_demo.lora_down.weight", "lora_unet_demo.lora_up.weight"
 LEARNING_RATE = 5e-3
@@ -48,7 +51,7 @@ class Learner:
         noise = draw.standard_normal((_BATCH, _WIDTH), dtype=np.float32)
         return x, x @ self._hidden_down.T @ self._hidden_up.T + np.float32(0.1) * noise
 
-    def _step(self, gradients: dict[str, Tensor]) -> None:
+    def _step(self, gradients: dict[str, Gradient]) -> None:
         """Adam (Kingma & Ba 2015, algorithm 1) under a cosine schedule."""
         rate = 0.5 * LEARNING_RATE * (1 + math.cos(math.pi * self.schedule_steps / self._total_steps))
         self.optimizer_steps += 1
