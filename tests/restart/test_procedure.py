@@ -5,13 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.checkpoints.making import cut
-from tests.restart.world import GIB, World, exporter_reading, ledger
+from tests.restart.world import GIB, World, exporter_reading, last_hold, ledger
 from trainwarden.model import Budget, Identity, Member, Outcome, Phase
 from trainwarden.restart import gate
-from trainwarden.restart.choosing import Choice
-from trainwarden.restart.desk import Desk
-from trainwarden.restart.events import Chosen, GaveUp, Held, Recovered
-from trainwarden.restart.procedure import STAGES, Stage
+from trainwarden.restart.events import Chosen, GaveUp, Recovered
 from trainwarden.restart.states import CallReason, GiveUpReason, HoldReason, Intake, State
 
 
@@ -21,10 +18,6 @@ def world(tmp_path: Path) -> World:
     world.save(2, age=9000)
     world.save(4, age=3600)
     return world
-
-
-def last_hold(desk: Desk) -> HoldReason | None:
-    return next((event.reason for event in reversed(ledger(desk)) if isinstance(event, Held)), None)
 
 
 def test_a_hang_is_restarted_from_the_newest_whole_checkpoint(world: World) -> None:
@@ -372,102 +365,3 @@ def test_steps_lost_add_up_over_a_launch_that_died_before_its_first_step(world: 
     world.step(20)
     world.run(desk, 1)
     assert desk.history.totals.steps_lost == 100
-
-
-def pausing(world: World) -> Desk:
-    """A crashed run whose restart waits for the pause to be over."""
-    world.end()
-    desk = world.desk()
-    world.alert(desk, "TrainwardenRunCrashed")
-    world.run(desk, 10)
-    assert desk.history.state is State.PAUSING
-    return desk
-
-
-def test_gpu_memory_taken_in_the_pause_is_waited_for_again(world: World) -> None:
-    desk = pausing(world)
-    world.exporter = exporter_reading(0.99, used=15 * GIB, free=1 * GIB)
-    world.run(desk, 120)
-    assert (world.launched, desk.history.state) == ([], State.WAITING_FOR_MEMORY)
-    world.exporter = exporter_reading(0.0)
-    world.run(desk, 5)
-    assert len(world.launched) == 1
-
-
-@pytest.mark.parametrize("epoch", [1, 3, 5], ids=["from_zero", "older", "further"])
-def test_nothing_is_launched_beside_a_training_that_writes_the_run_s_checkpoints(world: World, epoch: int) -> None:
-    desk = pausing(world)
-    world.save(epoch, age=-20)
-    world.run(desk, 400)
-    assert (world.launched, desk.history.needs_human) == ([], GiveUpReason.TAKEN_OVER)
-
-
-def test_memory_that_cannot_be_read_at_the_launch_is_asked_for_until_it_can(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk = pausing(world)
-    world.exporter = None
-    monkeypatch.setattr(gate.Child, "ask", lambda _: None)
-    world.run(desk, 70)
-    assert (world.launched, desk.history.state) == ([], State.LAUNCHING)
-    world.exporter = exporter_reading(0.0)
-    world.run(desk, 2)
-    assert len(world.launched) == 1
-
-
-def looking(world: World) -> Desk:
-    """A run in a long silence of which the first reading of a new look was taken."""
-    world.exporter = exporter_reading(0.99)
-    desk = world.desk()
-    world.alert(desk)
-    world.run(desk, 100)
-    world.exporter = exporter_reading(0.0)
-    while desk.scratch.first is None:
-        world.run(desk, 1)
-    return desk
-
-
-def test_a_sleep_between_the_readings_begins_the_look_anew(world: World) -> None:
-    desk = looking(world)
-    world.pass_time(8 * 3600)
-    world.set(cpu_seconds=world.state.cpu_seconds + 2)
-    world.run(desk, 1)
-    assert (world.asked_to_stop, desk.history.state) == ([], State.HELD)
-    world.exporter = exporter_reading(0.99)
-    world.run(desk, 30)
-    assert (world.asked_to_stop, last_hold(desk)) == ([], HoldReason.GPU_BUSY)
-
-
-def wakes_with(world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next listing blocks for an hour; the run, which had hung in the same folder, comes back with it."""
-    look = desk.chooser.look
-
-    def blocked(now: float) -> Choice:
-        monkeypatch.undo()
-        world.pass_time(3600)
-        world.exporter = exporter_reading(0.99)
-        world.set(cpu_seconds=world.state.cpu_seconds + 5, io_bytes=world.state.io_bytes + GIB)
-        return look(now)
-
-    monkeypatch.setattr(desk.chooser, "look", blocked)
-
-
-def test_a_look_that_hung_with_the_run_decides_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = looking(world)
-    wakes_with(world, desk, monkeypatch)
-    world.run(desk, 30)
-    assert (world.asked_to_stop, desk.history.state) == ([], State.HELD)
-
-
-def test_a_save_grace_that_hung_with_the_run_is_followed_by_a_new_look(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk = world.desk()
-    world.alert(desk)
-    monkeypatch.setitem(STAGES, State.QUIESCING, Stage(lambda *_: None))
-    world.run(desk, 9)
-    assert desk.history.state is State.QUIESCING
-    monkeypatch.undo()
-    wakes_with(world, desk, monkeypatch)
-    world.run(desk, 30)
-    assert (world.asked_to_stop, last_hold(desk)) == ([], HoldReason.GPU_BUSY)

@@ -25,11 +25,11 @@ from trainwarden.model import (
     RunState,
 )
 from trainwarden.restart.desk import Desk, Tools
-from trainwarden.restart.events import AnyEvent, Moment
+from trainwarden.restart.events import AnyEvent, Held, Moment
 from trainwarden.restart.exporter import ExporterReading, GpuReading
 from trainwarden.restart.intake import Notice, take_in
 from trainwarden.restart.procedure import tick
-from trainwarden.restart.states import Intake, State
+from trainwarden.restart.states import HoldReason, Intake, State
 from trainwarden.runs.control import Start
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import starting
@@ -214,6 +214,10 @@ def ledger(desk: Desk) -> list[AnyEvent]:
     from trainwarden.restart.ledger import Ledger
 
     return Ledger(desk.folder.ledger_path).read()
+
+
+def last_hold(desk: Desk) -> HoldReason | None:
+    return next((event.reason for event in reversed(ledger(desk)) if isinstance(event, Held)), None)
 
 
 def exporter_reading(ratio: float | None = 0.0, used: float = 1.2 * GIB, free: float = 14 * GIB) -> ExporterReading:
