@@ -7,16 +7,16 @@ not there (no GPU in this machine) is an empty reading; what could not be read i
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
 from prometheus_client import Metric
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-from trainwarden import names
+from trainwarden import names, series
 from trainwarden.errors import TrainwardenError
 from trainwarden.names import Family
+from trainwarden.series import Samples
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,6 @@ class Reading(Struct, frozen=True, kw_only=True):
 
 
 R = TypeVar("R", bound=Reading)
-
-_FAMILIES = {"gauge": GaugeMetricFamily, "counter": CounterMetricFamily, "histogram": HistogramMetricFamily}
 
 
 class Watch:
@@ -86,11 +84,8 @@ def watch_families(watches: Sequence[Watch]) -> Iterator[Metric]:
     yield from metric(names.COLLECTOR_LAST_SUCCESS, (((w.name,), w.last_success) for w in watches))
 
 
-def metric(family: Family, samples: Iterable[tuple[Sequence[str], float | None]]) -> Iterator[Metric]:
-    """Yield ``family`` with a value by its label values; what is None stays absent, for 0 would be a claim."""
-    found = _FAMILIES[family.kind](family.name, family.help, labels=family.labels)
-    for labels, value in samples:
-        if value is not None:
-            found.add_metric(list(labels), value)
+def metric(family: Family, samples: Samples) -> Iterator[Metric]:
+    """Yield the family, unless it has nothing to say."""
+    found = series.build(family, samples)
     if found.samples:
         yield found

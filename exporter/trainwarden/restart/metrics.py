@@ -5,22 +5,19 @@ Every series of a known run is there from the start: a counter that is born at 1
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from prometheus_client import Metric
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from trainwarden import names, system
-from trainwarden.names import Family
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.desks import Desks
 from trainwarden.restart.states import NEEDS_HUMAN, CallReason, HoldReason, Intake, RestartReason, State
+from trainwarden.series import Samples, build
 
 CODES = (200, 202, 400, 401, 404, 405, 408, 411, 413, 500, 503)
 """Every status code that the webhook answers with."""
-
-Samples = Iterable[tuple[Sequence[str], float]]
 
 
 class Tally:
@@ -45,8 +42,8 @@ class Tally:
         """Both families."""
         with self._lock:
             alerts, requests = self._alerts.copy(), self._requests.copy()
-        yield _family(names.ALERTS_RECEIVED, (([intake.value], count) for intake, count in alerts.items()))
-        yield _family(names.WEBHOOK_REQUESTS, (([str(code)], count) for code, count in requests.items()))
+        yield build(names.ALERTS_RECEIVED, (([intake.value], count) for intake, count in alerts.items()))
+        yield build(names.WEBHOOK_REQUESTS, (([str(code)], count) for code, count in requests.items()))
 
 
 class ReceiverMetrics(Collector):
@@ -66,19 +63,19 @@ class ReceiverMetrics(Collector):
         desks, unreadable = self._desks.all(), self._desks.unreadable()
         yield from self._tally.collect()
         yield from _of_desks(desks)
-        yield _family(names.RESTART_STATE, [*_each(desks, _states), *_each_held(unreadable)])
-        yield _family(names.NEEDS_HUMAN, [*_each(desks, _calls), *_each_called(unreadable)])
+        yield build(names.RESTART_STATE, [*_each(desks, _states), *_each_held(unreadable)])
+        yield build(names.NEEDS_HUMAN, [*_each(desks, _calls), *_each_called(unreadable)])
 
 
 def _of_desks(desks: list[Desk]) -> Iterator[Metric]:
     totals = [(desk.spec.name, desk.history.totals) for desk in desks]
     restarts = (([run, r.value], total.restarts.get(r, 0)) for run, total in totals for r in RestartReason)
     holds = (([run, h.value], total.holds.get(h, 0)) for run, total in totals for h in HoldReason)
-    yield _family(names.RESTARTS, restarts)
-    yield _family(names.RECOVERIES, (([run], total.recoveries) for run, total in totals))
-    yield _family(names.RESTART_HOLDS, holds)
-    yield _family(names.STEPS_LOST, (([run], total.steps_lost) for run, total in totals))
-    yield _family(names.RESTART_BUDGET, (([desk.spec.name], _budget_left(desk)) for desk in desks))
+    yield build(names.RESTARTS, restarts)
+    yield build(names.RECOVERIES, (([run], total.recoveries) for run, total in totals))
+    yield build(names.RESTART_HOLDS, holds)
+    yield build(names.STEPS_LOST, (([run], total.steps_lost) for run, total in totals))
+    yield build(names.RESTART_BUDGET, (([desk.spec.name], _budget_left(desk)) for desk in desks))
 
 
 def _budget_left(desk: Desk) -> int:
@@ -105,11 +102,3 @@ def _each_called(runs: list[str]) -> Samples:
 
 def _each(desks: list[Desk], tell: Callable[[Desk], Samples]) -> Samples:
     return (sample for desk in desks for sample in tell(desk))
-
-
-def _family(family: Family, samples: Samples) -> Metric:
-    kinds = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
-    found: CounterMetricFamily | GaugeMetricFamily = kinds[family.kind](family.name, family.help, labels=family.labels)
-    for labels, value in samples:
-        found.add_metric(list(labels), float(value))
-    return found

@@ -1,6 +1,5 @@
 """One launch of the training, followed by what it prints."""
 
-import re
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -10,12 +9,12 @@ from trainwarden.model import Progress, Resume
 from trainwarden.runs.faults import named_signal
 from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.follow import Follower
+from trainwarden.runs.lines import clean
 from trainwarden.supervise.kept import Kept
 
 _CHUNK = 256 * 1024
 _TAIL = 64 * 1024
 """How much of the end of the output is read for a signal that a launcher names."""
-_ESCAPES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 
 class Generation:
@@ -58,9 +57,8 @@ class Generation:
         said = self._follower.progress().last_error
         if said:
             return said
-        lines = _ESCAPES.sub(b"", self._tail()).replace(b"\r", b"\n").split(b"\n")
-        last = next((line for line in reversed(lines) if line.strip()), b"")
-        return last.decode(errors="replace").strip()[:500]
+        lines = clean(self._tail()).replace("\r", "\n").split("\n")
+        return next((line.strip()[:500] for line in reversed(lines) if line.strip()), "")
 
     def close(self) -> None:
         """Let go of the log."""
