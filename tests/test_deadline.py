@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from tests.support.wait import wait_until
-from trainwarden.deadline import Deadline, OverdueError
+from trainwarden.deadline import Deadline, OverdueError, Rounds
 
 
 def test_a_reading_in_time_is_handed_on() -> None:
@@ -32,3 +32,35 @@ def test_a_reading_that_hangs_is_overdue_until_it_comes_back_and_nothing_else_is
 
     release.set()
     wait_until(lambda: read_again() == 2, 20, "a reading after the one that hung")
+
+
+def test_a_round_reads_everything_and_hands_on_what_was_raised() -> None:
+    said = Rounds[str, int](each=20.0, whole=20.0).read({"a": lambda: 1, "b": lambda: 1 // 0, "c": lambda: 3})
+    assert (said["a"], type(said["b"]), said["c"]) == (1, ZeroDivisionError, 3)
+
+
+def test_a_round_goes_on_without_the_one_that_hangs_and_hears_it_again_when_it_comes_back() -> None:
+    rounds = Rounds[str, int](each=0.1, whole=20.0)
+    release = threading.Event()
+    readings = {"a": lambda: 1, "b": lambda: int(release.wait(20)), "c": lambda: 3}
+
+    said = rounds.read(readings)
+    assert (said["a"], type(said["b"]), said["c"]) == (1, OverdueError, 3)
+    assert rounds.stuck == {"b"}
+    passed_over = rounds.read({"b": lambda: pytest.fail("asked while it still hangs"), "c": lambda: 4})
+    assert (type(passed_over["b"]), passed_over["c"]) == (OverdueError, 4)
+
+    release.set()
+    wait_until(lambda: not rounds.stuck, 20, "the call that hung to come back")
+    assert rounds.read(readings) == {"a": 1, "b": 1, "c": 3}
+
+
+def test_a_round_in_which_everything_hangs_ends_in_time() -> None:
+    rounds = Rounds[int, bool](each=0.05, whole=0.12)
+    release = threading.Event()
+    threads = threading.active_count()
+    said = rounds.read(dict.fromkeys(range(8), lambda: release.wait(20)))
+    assert all(isinstance(answer, OverdueError) for answer in said.values())
+    assert 0 < threading.active_count() - threads <= 4
+    release.set()
+    wait_until(lambda: not rounds.stuck, 20, "the calls that hung to come back")

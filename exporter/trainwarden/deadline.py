@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Generic, TypeVar
@@ -56,3 +56,96 @@ def _work(future: "Future[T]", read: Callable[[], T]) -> None:
         future.set_result(read())
     except BaseException as error:  # (whatever it was, the waiting side raises it)
         future.set_exception(error)
+
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Rounds(Generic[K, T]):
+    """Reads many things one after the other in a worker thread, and goes on without the one that hangs.
+
+    Most rounds cost one thread. A thing that has not answered ``each`` seconds after its turn began keeps that thread
+    to itself; a new one reads the rest, as long as the round's ``whole`` seconds last. In later rounds it is passed
+    over, and answers again once its call has come back.
+    """
+
+    def __init__(self, each: float, whole: float) -> None:
+        self._each = each
+        self._whole = whole
+        self._stuck: dict[K, threading.Thread] = {}
+
+    @property
+    def stuck(self) -> frozenset[K]:
+        """What hung when it was last its turn, and still does."""
+        return frozenset(key for key, thread in self._stuck.items() if thread.is_alive())
+
+    def read(self, readings: Mapping[K, Callable[[], T]]) -> dict[K, "T | Exception"]:
+        """What each said, or raised; ``OverdueError`` for what hangs and for what the round had no time left for.
+
+        One call at a time: whoever shares this sees to that.
+        """
+        until = time.monotonic() + self._whole
+        self._stuck = {key: thread for key, thread in self._stuck.items() if thread.is_alive()}
+        waiting = {key: read for key, read in readings.items() if key not in self._stuck}
+        said: dict[K, T | Exception] = {}
+        while waiting and time.monotonic() < until:
+            turn = _Turn(waiting)
+            hung = turn.wait(self._each, until)
+            said |= turn.said
+            if hung is None:
+                break
+            self._stuck[hung] = turn.thread
+            waiting = {key: read for key, read in waiting.items() if key not in said and key != hung}
+        overdue = OverdueError(f"has not answered within {self._each:g} s; still waiting")
+        return {key: said.get(key, overdue) for key in readings}
+
+
+class _Turn(Generic[K, T]):
+    """One worker going through what waits, until it is through or told that nobody listens any more."""
+
+    def __init__(self, waiting: Mapping[K, Callable[[], T]]) -> None:
+        self._condition = threading.Condition()
+        self._said: dict[K, T | Exception] = {}
+        self._now: tuple[K, float] | None = None
+        """What is being read, and since when."""
+        self._over = False
+        self.thread = threading.Thread(target=self._work, args=(dict(waiting),), daemon=True)
+        self.thread.start()
+
+    @property
+    def said(self) -> "dict[K, T | Exception]":
+        """A copy: a worker that was left may still add what nobody waits for."""
+        with self._condition:
+            return dict(self._said)
+
+    def wait(self, each: float, until: float) -> K | None:
+        """Wait for the end, or for the first that hangs, which is returned; the worker then stops behind it."""
+        with self._condition:
+            while self.thread.is_alive() and not self._over:
+                key, since = self._now or (None, time.monotonic())
+                left = min(since + each, until) - time.monotonic()
+                if left <= 0:
+                    self._over = True
+                    return key
+                self._condition.wait(left)
+        return None
+
+    def _work(self, waiting: dict[K, Callable[[], T]]) -> None:
+        for key, read in waiting.items():
+            with self._condition:
+                if self._over:
+                    return
+                self._now = key, time.monotonic()
+            said = _say(read)
+            with self._condition:
+                self._said[key] = said
+        with self._condition:
+            self._over = True
+            self._condition.notify_all()
+
+
+def _say(read: Callable[[], T]) -> "T | Exception":
+    try:
+        return read()
+    except Exception as error:
+        return error

@@ -50,9 +50,16 @@ class ErrorKind(str, Enum):
 
     CUDA_OUT_OF_MEMORY = "cuda_out_of_memory"
     HOST_OUT_OF_MEMORY = "host_out_of_memory"
+    CUDA_UNKNOWN = "cuda_unknown_error"
+    """What the guide saw after more than 6 h with gradient checkpointing under WSL2 (guide §3)."""
+    CUDA_LIBRARY = "cuda_library"
+    """cuDNN, cuBLAS and their relatives."""
     CUDA_ERROR = "cuda_error"
     NCCL = "nccl"
     KILLED = "killed"
+    BUS_ERROR = "bus_error"
+    DATA_LOADER = "data_loader"
+    """A worker of the data loader died."""
     DISK_FULL = "disk_full"
     NAN_LOSS = "nan_loss"
     ASSERTION = "assertion"
@@ -126,6 +133,8 @@ class RunSpec(Struct, frozen=True, kw_only=True):
     gpus: list[int] | None = None
     """Indices as the driver counts them; None: by CUDA_VISIBLE_DEVICES, else the machine's only one."""
     nodes: int = 1
+    attached: bool = False
+    """Watched and not owned: it was running before trainwarden came, and nothing here stops or starts it."""
     thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
     """Overrides by signal and level."""
     limits: Limits = field(default_factory=Limits)
@@ -190,6 +199,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     """The process that the keeper started; its members may be many more."""
     members: list[Member] = field(default_factory=list)
     rss_bytes: int = 0
+    threads: int = 0
     cpu_seconds: float = 0.0
     """Of all members that live, and of those that have been reaped by them."""
     io_bytes: int = 0
@@ -252,6 +262,12 @@ class Progress(Struct, frozen=True, kw_only=True):
     last_error: str = ""
     """The newest line that held one, shortened; shown to people, never parsed."""
     saves: int = 0
+    last_save_seconds: float | None = None
+    """How long the last save held the training up."""
+    nonfinite_losses: int = 0
+    """Steps whose loss was NaN or infinite, over all generations."""
+    framework: str = ""
+    """``kohya``, ``hf``, ``lightning``, ``torch``: as the output shows; empty until it does."""
     batches_per_epoch: int | None = None
     accumulation: int | None = None
     """Batches of one step, where the trainer says so; with them the steps of one epoch are known."""

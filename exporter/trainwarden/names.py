@@ -47,11 +47,34 @@ HOST_MEMORY_AVAILABLE = Family(
 )
 HOST_SWAP_TOTAL = Family("trainwarden_host_swap_total_bytes", "gauge", "Swap space of the machine.")
 HOST_SWAP_USED = Family("trainwarden_host_swap_used_bytes", "gauge", "Swap space in use.")
+HOST_SWAP_IN = Family("trainwarden_host_swap_in_bytes_total", "counter", "Bytes read back from swap.")
+HOST_SWAP_OUT = Family("trainwarden_host_swap_out_bytes_total", "counter", "Bytes written to swap.")
+HOST_PRESSURE_WAITING = Family(
+    "trainwarden_host_memory_pressure_waiting_seconds_total",
+    "counter",
+    "Time in which at least one task waited for memory (PSI, some).",
+)
+HOST_PRESSURE_STALLED = Family(
+    "trainwarden_host_memory_pressure_stalled_seconds_total",
+    "counter",
+    "Time in which every task waited for memory (PSI, full).",
+)
+HOST_OOM_KILLS = Family("trainwarden_host_oom_kills_total", "counter", "Processes that the kernel killed for memory.")
+HOST_LOAD = Family("trainwarden_host_load", "gauge", "Load average over 1, 5 and 15 minutes.", ("window",))
+HOST_CPUS = Family("trainwarden_host_cpus", "gauge", "CPUs that are online.")
 
 # --- gpu --------------------------------------------------------------------------------------------------
 _GPU = ("gpu", "uuid")
 GPUS = Family("trainwarden_gpus", "gauge", "GPUs that the driver lists; 0 on a machine without one.")
-GPU_INFO = Family("trainwarden_gpu_info", "gauge", "What each GPU is; always 1.", (*_GPU, "name", "driver_version"))
+GPUS_EXPECTED = Family(
+    "trainwarden_gpus_expected", "gauge", "GPUs that should be there: as configured, else the most that were ever seen."
+)
+GPU_INFO = Family(
+    "trainwarden_gpu_info",
+    "gauge",
+    "What each GPU is; always 1.",
+    (*_GPU, "name", "driver_version", "pci_bus_id"),
+)
 GPU_UP = Family("trainwarden_gpu_up", "gauge", "Whether the driver answered for this GPU (1) or it is lost (0).", _GPU)
 GPU_UTILIZATION = Family("trainwarden_gpu_utilization_ratio", "gauge", "Share of time in which a kernel ran.", _GPU)
 GPU_MEMORY_TOTAL = Family("trainwarden_gpu_memory_total_bytes", "gauge", "GPU memory of the card.", _GPU)
@@ -59,8 +82,60 @@ GPU_MEMORY_USED = Family("trainwarden_gpu_memory_used_bytes", "gauge", "GPU memo
 GPU_MEMORY_FREE = Family("trainwarden_gpu_memory_free_bytes", "gauge", "GPU memory not in use.", _GPU)
 GPU_TEMPERATURE = Family("trainwarden_gpu_temperature_celsius", "gauge", "Temperature by sensor.", (*_GPU, "sensor"))
 GPU_POWER = Family("trainwarden_gpu_power_watts", "gauge", "Power drawn.", _GPU)
+GPU_POWER_LIMIT = Family("trainwarden_gpu_power_limit_watts", "gauge", "Power limit in force.", _GPU)
+GPU_ENERGY = Family("trainwarden_gpu_energy_joules_total", "counter", "Energy drawn since the driver was loaded.", _GPU)
+GPU_CLOCK = Family("trainwarden_gpu_clock_hertz", "gauge", "Clock by domain: sm, memory.", (*_GPU, "clock"))
+GPU_PERFORMANCE_STATE = Family(
+    "trainwarden_gpu_performance_state", "gauge", "Performance state: 0 is the fastest, 15 the slowest.", _GPU
+)
+GPU_THROTTLE_ACTIVE = Family(
+    "trainwarden_gpu_throttle_active",
+    "gauge",
+    "Whether the clocks are held down for this reason (1) or not (0).",
+    (*_GPU, "reason"),
+)
+GPU_THROTTLE_SECONDS = Family(
+    "trainwarden_gpu_throttle_seconds_total",
+    "counter",
+    "Time for which the clocks were held down, by reason.",
+    (*_GPU, "reason"),
+)
+GPU_FAN = Family("trainwarden_gpu_fan_speed_ratio", "gauge", "Fan speed as a share of its maximum.", _GPU)
+GPU_PCIE = Family(
+    "trainwarden_gpu_pcie_bytes_per_second",
+    "gauge",
+    "PCIe traffic by direction: receive, transmit. Only with --collector.gpu.pcie: it costs 40 ms a GPU.",
+    (*_GPU, "direction"),
+)
+GPU_XID_ERRORS = Family(
+    "trainwarden_gpu_xid_errors_total", "counter", "XID errors that the driver reported, by number.", (*_GPU, "xid")
+)
+GPU_XID_LAST = Family(
+    "trainwarden_gpu_xid_last_timestamp_seconds", "gauge", "When the driver last reported this XID.", (*_GPU, "xid")
+)
 GPU_PROCESSES = Family(
     "trainwarden_gpu_processes", "gauge", "Compute processes on the GPU, where the driver tells.", _GPU
+)
+GPU_PROCESS_MEMORY = Family(
+    "trainwarden_gpu_process_memory_bytes",
+    "gauge",
+    "GPU memory of each run's processes, where the driver tells; an empty run is everybody else's.",
+    (*_GPU, "run"),
+)
+GPU_PID_MEMORY = Family(
+    "trainwarden_gpu_pid_memory_bytes",
+    "gauge",
+    "GPU memory by process. Only with --collector.gpu.pids: pids come and go.",
+    (*_GPU, "run", "pid"),
+)
+MIG_INFO = Family(
+    "trainwarden_gpu_mig_info", "gauge", "What each MIG device is; always 1.", (*_GPU, "mig_uuid", "profile")
+)
+MIG_MEMORY_TOTAL = Family(
+    "trainwarden_gpu_mig_memory_total_bytes", "gauge", "Memory of the MIG device.", (*_GPU, "mig_uuid")
+)
+MIG_MEMORY_USED = Family(
+    "trainwarden_gpu_mig_memory_used_bytes", "gauge", "Memory in use on the MIG device.", (*_GPU, "mig_uuid")
 )
 
 # --- run --------------------------------------------------------------------------------------------------
@@ -69,7 +144,7 @@ RUN_INFO = Family(
     "trainwarden_run_info",
     "gauge",
     "What each run is; always 1.",
-    ("run", "generation", "recipe", "profile", "pid_source"),
+    ("run", "generation", "recipe", "framework", "profile", "pid_source"),
 )
 RUN_UP = Family("trainwarden_run_up", "gauge", "Whether the run's training process lives.", _RUN)
 RUN_PHASE = Family(
@@ -109,13 +184,33 @@ RUN_STEP_MEDIAN = Family(
     _RUN,
 )
 RUN_GPU = Family("trainwarden_run_gpu", "gauge", "The GPUs that the run uses; always 1.", ("run", "gpu", "uuid"))
+RUN_FOREIGN_PROCESSES = Family(
+    "trainwarden_run_gpu_foreign_processes",
+    "gauge",
+    "Processes on the run's GPU that belong to no member of it, where the driver tells.",
+    ("run", "gpu", "uuid"),
+)
 RUN_MEMBERS = Family("trainwarden_run_members", "gauge", "Processes of the run that live.", _RUN)
 RUN_MEMORY = Family("trainwarden_run_resident_memory_bytes", "gauge", "Resident memory of all members.", _RUN)
 RUN_CPU = Family("trainwarden_run_cpu_seconds_total", "counter", "CPU time of all members.", _RUN)
+RUN_THREADS = Family("trainwarden_run_threads", "gauge", "Threads of all members.", _RUN)
 RUN_IO = Family("trainwarden_run_io_bytes_total", "counter", "Bytes read and written by all members.", _RUN)
 RUN_ERRORS = Family(
     "trainwarden_run_errors_total", "counter", "Errors seen in the run's output, by kind.", ("run", "kind")
 )
+RUN_NONFINITE_LOSSES = Family(
+    "trainwarden_run_nonfinite_losses_total",
+    "counter",
+    "Steps whose loss was NaN or infinite, over all generations.",
+    _RUN,
+)
+RUN_PROGRESS_TIME = Family(
+    "trainwarden_run_progress_timestamp_seconds",
+    "gauge",
+    "When each writer of progress last had something to read or to say.",
+    ("run", "writer"),
+)
+RUN_SAMPLE_IMAGES = Family("trainwarden_run_sample_images", "gauge", "Sample images that the run has on disk.", _RUN)
 RUN_EXIT_CODE = Family(
     "trainwarden_run_exit_code",
     "gauge",
@@ -148,6 +243,25 @@ CHECKPOINT_LAST_VALID = Family(
 )
 CHECKPOINT_LAST_SIZE = Family("trainwarden_checkpoint_last_size_bytes", "gauge", "Size of the newest checkpoint.", _RUN)
 CHECKPOINT_LAST_EPOCH = Family("trainwarden_checkpoint_last_epoch", "gauge", "Epoch of the newest checkpoint.", _RUN)
+CHECKPOINT_LAST_STEP = Family("trainwarden_checkpoint_last_step", "gauge", "Step of the newest checkpoint.", _RUN)
+CHECKPOINT_SAVES = Family(
+    "trainwarden_checkpoint_saves_total", "counter", "Saves that the trainer began, in the current generation.", _RUN
+)
+CHECKPOINT_SAVE_DURATION = Family(
+    "trainwarden_checkpoint_save_duration_seconds", "gauge", "How long the last save held the training up.", _RUN
+)
+CHECKPOINT_DISK_SIZE = Family(
+    "trainwarden_checkpoint_filesystem_size_bytes", "gauge", "Size of the file system that the run saves to.", _RUN
+)
+CHECKPOINT_DISK_FREE = Family(
+    "trainwarden_checkpoint_filesystem_available_bytes", "gauge", "Space left there for an ordinary user.", _RUN
+)
+CHECKPOINT_INODES = Family(
+    "trainwarden_checkpoint_filesystem_inodes", "gauge", "Inodes of that file system, where it has a limit.", _RUN
+)
+CHECKPOINT_INODES_FREE = Family(
+    "trainwarden_checkpoint_filesystem_available_inodes", "gauge", "Inodes left there for an ordinary user.", _RUN
+)
 CHECKPOINT_FOLDER_UP = Family(
     "trainwarden_checkpoint_folder_up", "gauge", "Whether the run's checkpoint folder could be listed.", _RUN
 )
@@ -169,6 +283,12 @@ COLLECTOR_DURATION = Family(
     "How long the collector's last reading took.",
     ("collector",),
 )
+COLLECTOR_TIMEOUTS = Family(
+    "trainwarden_collector_timeouts_total",
+    "counter",
+    "Readings that did not come back within the collector's deadline.",
+    ("collector",),
+)
 COLLECTOR_LAST_SUCCESS = Family(
     "trainwarden_collector_last_success_timestamp_seconds",
     "gauge",
@@ -177,6 +297,18 @@ COLLECTOR_LAST_SUCCESS = Family(
 )
 
 EXPORTER_FAMILIES = tuple(value for name, value in list(globals().items()) if isinstance(value, Family))
+
+# --- what a process itself costs, under the names that every Prometheus client gives it ---------------------
+PROCESS_RESIDENT_MEMORY = Family("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.")
+PROCESS_CPU = Family("process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.")
+PROCESS_THREADS = Family("process_threads", "gauge", "Threads of this process.")
+PROCESS_OPEN_FDS = Family("process_open_fds", "gauge", "Number of open file descriptors.")
+PROCESS_MAX_FDS = Family("process_max_fds", "gauge", "Maximum number of open file descriptors.")
+PROCESS_START = Family("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.")
+
+PROCESS_FAMILIES = tuple(
+    value for name, value in list(globals().items()) if isinstance(value, Family) and value not in EXPORTER_FAMILIES
+)
 
 # --- the receiver's own -----------------------------------------------------------------------------------
 ALERTS_RECEIVED = Family(
@@ -216,5 +348,7 @@ STEPS_LOST = Family(
 )
 
 RECEIVER_FAMILIES = tuple(
-    value for name, value in list(globals().items()) if isinstance(value, Family) and value not in EXPORTER_FAMILIES
+    value
+    for name, value in list(globals().items())
+    if isinstance(value, Family) and value not in (*EXPORTER_FAMILIES, *PROCESS_FAMILIES)
 )

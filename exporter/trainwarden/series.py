@@ -1,21 +1,32 @@
-"""A metric family of ``names`` with its samples, as prometheus_client serves it: for the exporter and the receiver."""
+"""A metric family of ``names`` with its samples: what collectors and the receiver yield, and ``textformat`` writes."""
 
 from collections.abc import Iterable, Sequence
-
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from typing import NamedTuple
 
 from trainwarden.names import Family
 
 Samples = Iterable[tuple[Sequence[str], float | None]]
 """Label values, in the family's order, and the value."""
 
-_KINDS = {"gauge": GaugeMetricFamily, "counter": CounterMetricFamily}
+
+class Buckets(NamedTuple):
+    """One series of a histogram."""
+
+    bounds: Sequence[float]
+    """Upper bounds, without the last, which is +Inf."""
+    counts: Sequence[int]
+    """Per bucket, not cumulative; one more than there are bounds."""
+    sum: float
 
 
-def build(family: Family, samples: Samples) -> Metric:
+class Series(NamedTuple):
+    """One family and its samples; ``histograms`` instead of ``samples`` where the family is one."""
+
+    family: Family
+    samples: Sequence[tuple[Sequence[str], float]] = ()
+    histograms: Sequence[tuple[Sequence[str], Buckets]] = ()
+
+
+def build(family: Family, samples: Samples) -> Series:
     """A gauge or counter with its values; a value that is None stays absent, for 0 would be a claim."""
-    found: GaugeMetricFamily | CounterMetricFamily = _KINDS[family.kind](family.name, family.help, labels=family.labels)
-    for labels, value in samples:
-        if value is not None:
-            found.add_metric(list(labels), float(value))
-    return found
+    return Series(family, [(labels, float(value)) for labels, value in samples if value is not None])

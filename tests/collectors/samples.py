@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
+from trainwarden import textformat
 from trainwarden.model import Identity, Phase, Progress, RunSpec, RunState
 from trainwarden.runs.folder import RunFolder
+from trainwarden.series import Series
 
 NOW = 1_764_000_000.0
 BOOT = "boot"
@@ -47,10 +49,10 @@ def write(root: Path, *parts: Any) -> RunFolder:
     return folder
 
 
-def values(families: Iterable[Metric]) -> dict[str, dict[str, float]]:
-    """Value by label values (in the order of the labels' names) by sample name."""
+def values(every: Iterable[Series]) -> dict[str, dict[str, float]]:
+    """Value by label values (in the order of the labels' names) by sample name, read back from the text."""
     found: dict[str, dict[str, float]] = {}
-    for family in families:
+    for family in text_string_to_metric_families(textformat.write(every).decode()):
         for sample in family.samples:
             labels = ",".join(value for _, value in sorted(sample.labels.items()))
             found.setdefault(sample.name, {})[labels] = sample.value

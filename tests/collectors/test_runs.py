@@ -226,7 +226,7 @@ def test_a_dead_member_that_is_not_reaped_yet_does_not_count(tmp_path: Path) -> 
 def test_the_info_and_the_start_carry_the_generation(tmp_path: Path) -> None:
     write(tmp_path, spec(profile="conservative"), state(generation=3))
     found = values(runs.families(read(tmp_path)))
-    assert found["trainwarden_run_info"] == {"3,supervisor,conservative,kohya,luca": 1}
+    assert found["trainwarden_run_info"] == {",3,supervisor,conservative,kohya,luca": 1}
     assert found["trainwarden_run_start_timestamp_seconds"] == {"3,luca": NOW - 60}
 
 

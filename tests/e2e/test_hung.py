@@ -87,7 +87,7 @@ def test_exactly_one_restart_stands_in_ledger_and_metrics(evening: Evening, name
     assert len(run.ledger("launched")) == 1
     assert len(run.ledger("recovered")) == 1
     watch = evening.watch
-    counted = f'trainwarden_run_restarts_total{{reason="hung",run="{name}"}}'
+    counted = f'trainwarden_run_restarts_total{{run="{name}",reason="hung"}}'
     assert watch.metric("receiver", counted) == 1
     assert watch.metric("receiver", f'trainwarden_run_recoveries_total{{run="{name}"}}') == 1
     wait_until(

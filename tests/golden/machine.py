@@ -10,10 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, generate_latest
-
 from tests.golden import kohya
 from tests.support.nvml import FakeDriver
+from trainwarden import textformat
 from trainwarden.collectors.machine import Machine
 from trainwarden.config import Config
 from trainwarden.model import Ended, Identity, Member, Outcome, Phase, Progress, RunSpec, RunState, StepDurations
@@ -173,6 +172,4 @@ def _write(folder: RunFolder, spec: RunSpec, state: RunState, progress: Progress
 
 
 if __name__ == "__main__":
-    registry = CollectorRegistry()
-    registry.register(build(Path(sys.argv[1])))
-    sys.stdout.write(generate_latest(registry).decode())
+    sys.stdout.write(textformat.write(build(Path(sys.argv[1])).collect()).decode())

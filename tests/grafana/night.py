@@ -1,7 +1,7 @@
 """A night as Prometheus would remember it: a balanced run that goes well, hangs, is resumed, and goes on.
 
-Synthetic, and every family of ``trainwarden.names`` is in it, with its labels: what a dashboard asks and this night
-cannot answer is a fault of the dashboard. Written as OpenMetrics for ``promtool tsdb create-blocks-from``.
+Synthetic, with the labels of ``trainwarden.names``: every family that a dashboard asks for is in it. Written as
+OpenMetrics for ``promtool tsdb create-blocks-from``.
 """
 
 import math
@@ -152,7 +152,8 @@ def _gpu(trainer: Trainer, now: float) -> Iterator[Sample]:
     )
     busy = trainer.chance.uniform(0.965, 1) if works else 0.12 if trainer.chance.random() < 0.03 else 0.01
     yield _of(names.GPUS, 1)
-    yield _of(names.GPU_INFO, 1, **labels, name="NVIDIA GeForce RTX 4080", driver_version="550.90")
+    card = {"name": "NVIDIA GeForce RTX 4080", "driver_version": "550.90", "pci_bus_id": "00000000:01:00.0"}
+    yield _of(names.GPU_INFO, 1, **labels, **card)
     yield _of(names.GPU_UP, 1, **labels)
     yield _of(names.GPU_UTILIZATION, busy, **labels)
     yield _of(names.GPU_MEMORY_TOTAL, VRAM, **labels)
@@ -167,7 +168,8 @@ def _gpu(trainer: Trainer, now: float) -> Iterator[Sample]:
 def _run(trainer: Trainer, now: float) -> Iterator[Sample]:
     phase, generation = trainer.phase(now), str(trainer.generation)
     lives = float(phase.live)
-    about = {"generation": generation, "recipe": "kohya", "profile": "balanced", "pid_source": "supervisor"}
+    about = {"generation": generation, "recipe": "kohya", "framework": "kohya", "profile": "balanced"}
+    about["pid_source"] = "supervisor"
     yield _of(names.RUN_INFO, 1, run=RUN, **about)
     yield _of(names.RUN_UP, lives, run=RUN)
     yield from (_of(names.RUN_PHASE, float(other is phase), run=RUN, phase=other.value) for other in Phase)

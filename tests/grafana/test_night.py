@@ -1,5 +1,6 @@
 """The dashboard of a run, asked about a night that went wrong and was mended: by a real Prometheus."""
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 
@@ -65,14 +66,16 @@ def _answer(prometheus: str, expression: str, seconds: float) -> list[float]:
     return [float(series["value"][1]) for series in answer["data"]["result"]]
 
 
-def test_the_night_has_every_family() -> None:
-    """What is shown with its help holds for the dashboards only if nothing is left out."""
+def test_the_night_has_every_family_that_the_dashboard_asks_for() -> None:
+    """Else a panel could stay empty here for want of data, and nobody would know whether its query is right."""
     trainer, seen = night.Trainer(), set()
     for moment in (2 * HOUR, night.STOP + 30):
         trainer.advance(moment)
         seen |= {sample.name for sample in night.scrape(trainer, moment)}
+    asked = " ".join(target["expr"] for panel in boards.panels(BOARD) for target in panel["targets"])
     for family in (*names.EXPORTER_FAMILIES, *names.RECEIVER_FAMILIES):
-        assert (f"{family.name}_bucket" if family.kind == "histogram" else family.name) in seen
+        if re.search(rf"\b{family.name}(_bucket)?\b", asked):
+            assert (f"{family.name}_bucket" if family.kind == "histogram" else family.name) in seen
 
 
 @pytest.mark.parametrize("panel", boards.panels(BOARD), ids=lambda panel: str(panel["title"]))

@@ -4,11 +4,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.restart.world import World
-from trainwarden import names
+from trainwarden import names, textformat
 from trainwarden.config import Config
 from trainwarden.model import Phase
 from trainwarden.restart.metrics import ReceiverMetrics, Tally
@@ -28,9 +27,7 @@ def world(tmp_path: Path) -> World:
 
 def exposition(world: World, tally: Tally | None = None) -> str:
     worker = Worker(Config(), world.root, launcher_for=lambda _: world, read_exporter=lambda _: world.exporter)
-    registry = CollectorRegistry()
-    registry.register(ReceiverMetrics(worker.desks, tally or Tally()))
-    return generate_latest(registry).decode()
+    return textformat.write(ReceiverMetrics(worker.desks, tally or Tally()).collect()).decode()
 
 
 def samples(text: str) -> Samples:

@@ -34,6 +34,8 @@ class Recipe(Protocol):
     """One kind of trainer. Every method is pure but for reading files; none of them unpickles or imports torch."""
 
     name: str
+    samples: str | None
+    """The folder within the checkpoint folder that the trainer puts sample images into; None where it draws none."""
 
     def recognises(self, command: list[str]) -> bool:
         """Whether this command starts a trainer of this kind."""

@@ -16,6 +16,7 @@ class NoRecipe:
     """Implements ``checkpoints.base.Recipe`` by refusing."""
 
     name = "none"
+    samples: str | None = None
 
     def recognises(self, command: list[str]) -> bool:  # noqa: ARG002
         """Every command: this recipe is asked last."""

@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
-from prometheus_client import Metric
 
 from trainwarden import names, series
 from trainwarden.errors import TrainwardenError
 from trainwarden.names import Family
-from trainwarden.series import Samples
+from trainwarden.series import Samples, Series
 
 log = logging.getLogger(__name__)
 
@@ -77,14 +76,14 @@ def _sentence(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def watch_families(watches: Sequence[Watch]) -> Iterator[Metric]:
+def watch_families(watches: Sequence[Watch]) -> Iterator[Series]:
     """How the sensors themselves fared at the last reading."""
     yield from metric(names.COLLECTOR_SUCCESS, (((w.name,), w.success) for w in watches))
     yield from metric(names.COLLECTOR_DURATION, (((w.name,), w.duration) for w in watches))
     yield from metric(names.COLLECTOR_LAST_SUCCESS, (((w.name,), w.last_success) for w in watches))
 
 
-def metric(family: Family, samples: Samples) -> Iterator[Metric]:
+def metric(family: Family, samples: Samples) -> Iterator[Series]:
     """Yield the family, unless it has nothing to say."""
     found = series.build(family, samples)
     if found.samples:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
-from prometheus_client import Metric
 
 from trainwarden import names
 from trainwarden.checkpoints import RECIPES
@@ -13,6 +12,7 @@ from trainwarden.collectors.base import Reading, metric
 from trainwarden.errors import CheckpointError
 from trainwarden.model import Checkpoint, RunSpec, Verdict
 from trainwarden.names import Family
+from trainwarden.series import Series
 
 
 class RunCheckpoints(Struct, frozen=True, kw_only=True):
@@ -78,7 +78,7 @@ _OF_NEWEST: tuple[tuple[Family, str], ...] = (
 )
 
 
-def families(reading: CheckpointsReading) -> Iterator[Metric]:
+def families(reading: CheckpointsReading) -> Iterator[Series]:
     """Every family of checkpoints; of a folder that could not be listed only that it could not."""
     runs = reading.runs
     yield from metric(names.CHECKPOINT_FOLDER_UP, (((run.run,), run.folder_up) for run in runs))

@@ -13,12 +13,12 @@ from typing import Any
 
 import pynvml
 from msgspec import Struct
-from prometheus_client import Metric
 
 from trainwarden import names
 from trainwarden.collectors.base import Reading, metric
 from trainwarden.errors import TrainwardenError
 from trainwarden.names import Family
+from trainwarden.series import Series
 
 WSL_LIBRARY = Path("/usr/lib/wsl/lib/libnvidia-ml.so.1")
 """Where WSL2 puts the driver's library, which the dynamic linker does not always search (in a container, say)."""
@@ -201,12 +201,12 @@ _VALUES: tuple[tuple[Family, str], ...] = (
 )
 
 
-def families(reading: GpusReading) -> Iterator[Metric]:
+def families(reading: GpusReading) -> Iterator[Series]:
     """Every family of a GPU; a lost card has only ``gpu_up``."""
     yield from metric(names.GPUS, [((), reading.listed)])
     told = [(gpu, (str(gpu.index), gpu.uuid)) for gpu in reading.gpus]
     version = reading.driver_version
-    yield from metric(names.GPU_INFO, (((*labels, gpu.name, version), 1) for gpu, labels in told if gpu.up))
+    yield from metric(names.GPU_INFO, (((*labels, gpu.name, version, ""), 1) for gpu, labels in told if gpu.up))
     for family, field in _VALUES:
         yield from metric(family, ((labels, getattr(gpu, field)) for gpu, labels in told))
     yield from metric(names.GPU_TEMPERATURE, (((*labels, "gpu"), gpu.temperature_celsius) for gpu, labels in told))

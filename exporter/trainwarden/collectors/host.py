@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from prometheus_client import Metric
-
 from trainwarden import names
 from trainwarden.collectors.base import Reading, metric
+from trainwarden.series import Series
 from trainwarden.system import PROC
 
 
@@ -36,7 +35,7 @@ def parse(meminfo: str) -> HostReading:
     )
 
 
-def families(reading: HostReading) -> Iterator[Metric]:
+def families(reading: HostReading) -> Iterator[Series]:
     """Four gauges without labels."""
     yield from metric(names.HOST_MEMORY_TOTAL, [((), reading.memory_total)])
     yield from metric(names.HOST_MEMORY_AVAILABLE, [((), reading.memory_available)])

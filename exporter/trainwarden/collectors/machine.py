@@ -7,14 +7,12 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from prometheus_client import Metric
-from prometheus_client.registry import Collector
-
 from trainwarden import names, system
 from trainwarden.collectors import checkpoints, gpu, host, runs, thresholds
 from trainwarden.collectors.base import Watch, metric, watch_families
 from trainwarden.config import Config
 from trainwarden.deadline import Deadline
+from trainwarden.series import Series
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +22,7 @@ CHECKPOINT_DEADLINE = 5.0
 take longer: it goes on meanwhile, and is remembered."""
 
 
-class Machine(Collector):
+class Machine:
     """What this machine and its runs look like now, read anew for every scrape."""
 
     def __init__(
@@ -42,11 +40,7 @@ class Machine(Collector):
         )
         self._watches = [Watch(name) for name in ("host", "gpu", "runs", "checkpoints", "thresholds")]
 
-    def describe(self) -> Iterator[Metric]:
-        """Nothing, so that registering does not read."""
-        return iter(())
-
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Series]:
         """Read everything and yield every family."""
         now = self._clock()
         watch_host, watch_gpu, watch_runs, watch_checkpoints, watch_thresholds = self._watches

@@ -1,13 +1,9 @@
 """The runs, as their folders tell: one phase, steps and their durations, members, errors, and the GPUs they use."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import accumulate
 from pathlib import Path
 
 from msgspec import Struct
-from prometheus_client import Metric
-from prometheus_client.metrics_core import HistogramMetricFamily
-from prometheus_client.utils import floatToGoString
 
 from trainwarden import names
 from trainwarden.collectors.base import Reading, metric
@@ -17,6 +13,7 @@ from trainwarden.model import STEP_BUCKETS, Ended, ErrorKind, Outcome, Phase, Pr
 from trainwarden.names import Family
 from trainwarden.runs.attendance import is_attended
 from trainwarden.runs.folder import RunFolder, best_progress, list_runs
+from trainwarden.series import Buckets, Series
 
 KEEP_ENDED_SECONDS = 7 * 86400.0
 """A run that is over for longer is history, which Prometheus has: years of runs must not pile up in each scrape."""
@@ -185,6 +182,7 @@ def _names(entry: str, uuid: str, index: int) -> bool:
 _OF_STATE: tuple[tuple[Family, str], ...] = (
     (names.RUN_BEAT, "beat_at"),
     (names.RUN_MEMORY, "rss_bytes"),
+    (names.RUN_THREADS, "threads"),
     (names.RUN_CPU, "cpu_seconds"),
     (names.RUN_IO, "io_bytes"),
     (names.RUN_RESUMABLE, "resumable"),
@@ -201,7 +199,7 @@ _OF_PROGRESS: tuple[tuple[Family, str], ...] = (
 )
 
 
-def families(reading: RunsReading) -> Iterator[Metric]:
+def families(reading: RunsReading) -> Iterator[Series]:
     """Every family of a run."""
     runs = reading.runs
     yield from metric(names.RUN_INFO, ((_info(run), 1) for run in runs))
@@ -224,7 +222,9 @@ def families(reading: RunsReading) -> Iterator[Metric]:
 
 def _info(run: Run) -> tuple[str, ...]:
     # Pids are read where they mean something: by the supervisor, beside the training.
-    return (run.name, str(run.generation), run.spec.recipe, run.spec.profile, "supervisor")
+    framework = run.progress.framework if run.progress else ""
+    source = "observer" if run.spec.attached else "supervisor"
+    return (run.name, str(run.generation), run.spec.recipe, framework, run.spec.profile, source)
 
 
 def _living(state: RunState | None) -> int | None:
@@ -238,13 +238,7 @@ def _exit_code(state: RunState | None) -> int | None:
     return state.ended.exit_code if state.ended.signal is None else 128 + state.ended.signal
 
 
-def _histogram(found: Iterable[tuple[str, StepDurations | None]]) -> Iterator[Metric]:
-    family = HistogramMetricFamily(
-        names.RUN_STEP_DURATION.name, names.RUN_STEP_DURATION.help, labels=names.RUN_STEP_DURATION.labels
-    )
-    bounds = [*map(floatToGoString, STEP_BUCKETS), "+Inf"]
-    for name, durations in found:
-        if durations is not None:
-            family.add_metric([name], list(zip(bounds, accumulate(durations.counts), strict=True)), durations.sum)
-    if family.samples:
-        yield family
+def _histogram(found: Iterable[tuple[str, StepDurations | None]]) -> Iterator[Series]:
+    told = [([name], Buckets(STEP_BUCKETS, d.counts, d.sum)) for name, d in found if d is not None]
+    if told:
+        yield Series(names.RUN_STEP_DURATION, histograms=told)

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from prometheus_client import Metric
-
 from trainwarden import names
 from trainwarden.collectors.base import Reading, metric
 from trainwarden.collectors.runs import Run
 from trainwarden.config import Config, machine_thresholds, run_thresholds
+from trainwarden.series import Series
 
 Values = Mapping[tuple[str, str], float]
 """By signal and level."""
@@ -30,7 +29,7 @@ def _of(config: Config, run: Run) -> Values:
     return run_thresholds(config, run.spec.profile, run.spec.thresholds, median)
 
 
-def families(reading: ThresholdsReading) -> Iterator[Metric]:
+def families(reading: ThresholdsReading) -> Iterator[Series]:
     """One series a threshold."""
     yield from metric(names.THRESHOLD, reading.machine.items())
     of_runs = reading.runs.items()

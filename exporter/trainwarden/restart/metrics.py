@@ -7,14 +7,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from prometheus_client import Metric
-from prometheus_client.registry import Collector
-
 from trainwarden import names, system
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.desks import Desks
 from trainwarden.restart.states import NEEDS_HUMAN, CallReason, HoldReason, Intake, RestartReason, State
-from trainwarden.series import Samples, build
+from trainwarden.series import Samples, Series, build
 
 CODES = (200, 202, 400, 401, 404, 405, 408, 411, 413, 500, 503)
 """Every status code that the webhook answers with."""
@@ -38,7 +35,7 @@ class Tally:
         with self._lock:
             self._requests[code] += 1
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Series]:
         """Both families."""
         with self._lock:
             alerts, requests = self._alerts.copy(), self._requests.copy()
@@ -46,18 +43,14 @@ class Tally:
         yield build(names.WEBHOOK_REQUESTS, (([str(code)], count) for code, count in requests.items()))
 
 
-class ReceiverMetrics(Collector):
+class ReceiverMetrics:
     """Yields every family of ``names.RECEIVER_FAMILIES``."""
 
     def __init__(self, desks: Desks, tally: Tally) -> None:
         self._desks = desks
         self._tally = tally
 
-    def describe(self) -> Iterator[Metric]:
-        """Nothing, so that registering does not read."""
-        return iter(())
-
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Series]:
         """See which runs there are, and tell of each."""
         self._desks.refresh()
         desks, unreadable = self._desks.all(), self._desks.unreadable()
@@ -67,7 +60,7 @@ class ReceiverMetrics(Collector):
         yield build(names.NEEDS_HUMAN, [*_each(desks, _calls), *_each_called(unreadable)])
 
 
-def _of_desks(desks: list[Desk]) -> Iterator[Metric]:
+def _of_desks(desks: list[Desk]) -> Iterator[Series]:
     totals = [(desk.spec.name, desk.history.totals) for desk in desks]
     restarts = (([run, r.value], total.restarts.get(r, 0)) for run, total in totals for r in RestartReason)
     holds = (([run, h.value], total.holds.get(h, 0)) for run, total in totals for h in HoldReason)

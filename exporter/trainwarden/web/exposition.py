@@ -16,9 +16,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 
-from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.exposition import choose_encoder
-
+from trainwarden import textformat
+from trainwarden.collectors import process
 from trainwarden.collectors.machine import Machine
 from trainwarden.config import Config, split_address
 from trainwarden.errors import TrainwardenError
@@ -55,12 +54,10 @@ def serve(config: Config, listen: str | None = None) -> None:
 
 def make_server(config: Config, listen: str) -> ThreadingTCPServer:
     """A server that is bound and does not answer yet. Port 0 takes any that is free. Raises ``ListenError``."""
-    registry = CollectorRegistry()
-    registry.register(Machine(config, runs_root()))
-    ProcessCollector(registry=registry)
+    machine = Machine(config, runs_root())
     host, port = split_address(listen)
     try:
-        return _Server((host, port), partial(_Handler, registry))
+        return _Server((host, port), partial(_Handler, machine))
     except OSError as error:
         raise ListenError(
             f"cannot listen on {listen}: {error.strerror or error}; end what uses port {port}, or choose another "
@@ -94,8 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     timeout = 30  # a client that sends nothing does not hold its thread for ever
 
-    def __init__(self, registry: CollectorRegistry, *arguments: object) -> None:
-        self._registry = registry
+    def __init__(self, machine: Machine, *arguments: object) -> None:
+        self._machine = machine
         super().__init__(*arguments)  # type: ignore[arg-type]  # what socketserver hands over
 
     def do_GET(self) -> None:
@@ -113,8 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
             page()
 
     def _metrics(self) -> None:
-        encode, content_type = choose_encoder(self.headers.get("Accept", ""))
-        self._send(encode(self._registry), content_type)
+        content_type = textformat.negotiate(self.headers.get("Accept", ""))
+        self._send(textformat.write([*self._machine.collect(), *process.families()], content_type), content_type)
 
     def _landing(self) -> None:
         page = _PAGE.format(runs=html.escape(str(runs_root())))

@@ -21,9 +21,9 @@ from typing import Literal
 
 import msgspec
 from msgspec import Struct, field
-from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.exposition import choose_encoder
 
+from trainwarden import textformat
+from trainwarden.collectors import process
 from trainwarden.config import Config, split_address
 from trainwarden.errors import ConfigurationError, TrainwardenError
 from trainwarden.names import RESTART_ALERTS, RUN_NAME
@@ -157,9 +157,7 @@ class Server(GuardedServer):
         self.token = token
         self.worker = worker
         self.tally = Tally()
-        self.registry = CollectorRegistry()
-        self.registry.register(ReceiverMetrics(worker.desks, self.tally))
-        ProcessCollector(registry=self.registry)
+        self.metrics = ReceiverMetrics(worker.desks, self.tally)
         super().__init__(address, _Handler, self.tally.request)
 
     def take_in(self, payload: Payload) -> HTTPStatus:
@@ -228,8 +226,9 @@ class _Handler(GuardedHandler):
             raise Refused(HTTPStatus.UNAUTHORIZED, "The bearer token is missing or wrong.", **refusal)
 
     def _metrics(self) -> None:
-        encode, content_type = choose_encoder(self.headers.get("Accept", ""))
-        self.say(HTTPStatus.OK, encode(self.server.registry), content_type)
+        content_type = textformat.negotiate(self.headers.get("Accept", ""))
+        found = [*self.server.metrics.collect(), *process.families()]
+        self.say(HTTPStatus.OK, textformat.write(found, content_type), content_type)
 
     def _healthy(self) -> None:
         self.say(HTTPStatus.OK, "trainwarden receiver is healthy.")

@@ -17,6 +17,7 @@ class KohyaRecipe:
     """Implements ``checkpoints.base.Recipe``."""
 
     name = "kohya"
+    samples: str | None = "sample"
 
     def recognises(self, command: list[str]) -> bool:
         """Whether an argument is one of the scripts (also behind accelerate, torchrun or ``python -m``)."""
