@@ -19,7 +19,7 @@ test: lint ## Lint, types, floors, and all tests but the heavy ones
 	$(BIN)/pytest -m "not heavy" -n $(JOBS)
 
 # pytest says 5 where no test was selected.
-test-heavy: $(VENV)/.dev ## The tests that take minutes, or need more than this machine always has
+test-heavy: $(VENV)/.dev $(VENV)/.frameworks ## The tests that take minutes, or need more than this machine always has
 	@$(BIN)/pytest -m heavy || { code=$$?; [ $$code -eq 5 ] && echo "There is no heavy test yet."; }
 
 lint: $(VENV)/.dev ## Style, types, and the floors that imports keep to
@@ -47,10 +47,14 @@ help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | column -t -s "$$(printf '\t')"
 
 # A changed pyproject.toml installs anew; --editable, so that changed code needs nothing.
-$(VENV)/.run $(VENV)/.dev: $(VENV)/bin/pip pyproject.toml
+$(VENV)/.run $(VENV)/.dev $(VENV)/.frameworks: $(VENV)/bin/pip pyproject.toml
 	@echo "Installing what pyproject.toml asks for into $(VENV)"
-	@$(PIP) install --editable ".[$(if $(filter %.dev,$@),dev,demo)]"
+	@$(PIP) install --editable ".[$(EXTRA$(suffix $@))]"
 	@touch $@
+
+EXTRA.run := demo
+EXTRA.dev := dev
+EXTRA.frameworks := frameworks
 
 $(VENV)/bin/pip:
 	@echo "Making the Python environment $(VENV)"
