@@ -10,7 +10,7 @@ SHELL_SCRIPTS := $(wildcard scripts/*) .ci/run
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: run test test-heavy lint golden dashboards compose-env clean help
+.PHONY: run test test-heavy lint golden docs dashboards compose-env clean help
 
 run: $(VENV)/.run ## Bring everything up on this machine; Ctrl-C ends it
 	@$(BIN)/trainwarden up $(ARGS)
@@ -30,6 +30,9 @@ lint: $(VENV)/.dev ## Style, types, and the floors that imports keep to
 	for script in $(SHELL_SCRIPTS); do sh -n $$script || exit 1; done
 	if command -v shellcheck >/dev/null; then shellcheck $(SHELL_SCRIPTS); fi
 
+docs: $(VENV)/.dev ## Generate the pages of docs/ that are generated
+	$(BIN)/python -m docs.build
+
 golden: $(VENV)/.dev ## Rewrite the golden files from what is produced now
 	$(BIN)/python -m tests.golden
 
@@ -41,7 +44,7 @@ compose-env: ## Write .env and make the folders for `docker compose up`
 
 clean: ## Remove what was built; not the environment, not what `up` keeps in your home
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find exporter tests grafana -name __pycache__ -prune -exec rm -rf {} +
+	find exporter tests grafana docs -name __pycache__ -prune -exec rm -rf {} +
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | column -t -s "$$(printf '\t')"

@@ -1,0 +1,1 @@
+"""What generates the pages of ``docs/`` that are generated: ``make docs``."""
