@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -55,12 +56,53 @@ def test_a_round_goes_on_without_the_one_that_hangs_and_hears_it_again_when_it_c
     assert rounds.read(readings) == {"a": 1, "b": 1, "c": 3}
 
 
-def test_a_round_in_which_everything_hangs_ends_in_time() -> None:
-    rounds = Rounds[int, bool](each=0.05, whole=0.12)
+def test_a_round_in_which_everything_hangs_ends_in_time_and_the_next_waits_for_nothing() -> None:
+    rounds = Rounds[int, bool](each=0.05, whole=0.5)
     release = threading.Event()
     threads = threading.active_count()
-    said = rounds.read(dict.fromkeys(range(8), lambda: release.wait(20)))
+    hanging = dict.fromkeys(range(8), lambda: release.wait(20))
+    started = time.monotonic()
+    said = rounds.read(hanging)
     assert all(isinstance(answer, OverdueError) for answer in said.values())
-    assert 0 < threading.active_count() - threads <= 4
+    assert time.monotonic() - started < 10
+    assert threading.active_count() - threads == 8, "a thread each"
+    again = time.monotonic()
+    assert all(isinstance(answer, OverdueError) for answer in rounds.read(hanging).values())
+    assert time.monotonic() - again < 0.5
+    assert threading.active_count() - threads == 8, "nothing is asked anew"
     release.set()
     wait_until(lambda: not rounds.stuck, 20, "the calls that hung to come back")
+
+
+def test_what_answers_does_so_in_the_very_round_in_which_all_before_it_begin_to_hang() -> None:
+    rounds = Rounds[int, int](each=0.05, whole=5.0)
+    release = threading.Event()
+    hanging = dict.fromkeys(range(8), lambda: int(release.wait(20)))
+    assert rounds.read({**hanging, 8: lambda: 8}, seconds=1.0)[8] == 8
+    release.set()
+
+
+def test_a_round_that_is_given_less_time_ends_earlier() -> None:
+    rounds = Rounds[str, bool](each=20.0, whole=20.0)
+    release = threading.Event()
+    started = time.monotonic()
+    assert isinstance(rounds.read({"a": lambda: release.wait(20)}, seconds=0.05)["a"], OverdueError)
+    assert time.monotonic() - started < 10
+    release.set()
+
+
+def test_readings_begin_beside_each_other_and_are_waited_for_later() -> None:
+    first, second = threading.Event(), threading.Event()
+
+    def meet(mine: threading.Event, other: threading.Event) -> bool:
+        mine.set()
+        return other.wait(20)
+
+    asked = [
+        Deadline[bool]("one", 20.0).begin(lambda: meet(first, second)),
+        Deadline[bool]("two", 20.0).begin(lambda: meet(second, first)),
+    ]
+    assert [one.result() for one in asked] == [True, True]
+    took = asked[0].took
+    assert 0 < took < 20
+    assert asked[0].took == took, "the clock stopped when it came back"

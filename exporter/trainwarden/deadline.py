@@ -1,5 +1,6 @@
 """Reading with a deadline, for what may never answer: a hung GPU driver, a network folder whose server is gone."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
@@ -27,46 +28,72 @@ class Deadline(Generic[T]):
         self._what = what
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._pending: Future[T] | None = None
-        self._started = 0.0
+        self._pending: Asked[T] | None = None
 
-    def run(self, read: Callable[[], T]) -> T:
+    def run(self, read: Callable[[], T], seconds: float = math.inf) -> T:
         """Take a reading, or join the one in flight. Raises ``OverdueError``, and what the reading raises."""
+        return self.begin(read, seconds).result()
+
+    def begin(self, read: Callable[[], T], seconds: float = math.inf) -> "Asked[T]":
+        """Begin a reading, or join the one in flight, to wait for it later; ``seconds`` can only tighten."""
         with self._lock:
-            if self._pending is None or self._pending.done():
-                self._pending = _start(read)
-                self._started = time.monotonic()
-            pending, started = self._pending, self._started
-        elapsed = time.monotonic() - started
+            if self._pending is None or self._pending.is_back():
+                self._pending = Asked(self._what, read)
+            self._pending.seconds = min(self._seconds, seconds)
+            return self._pending
+
+
+class Asked(Generic[T]):
+    """A reading in a thread of its own."""
+
+    def __init__(self, what: str, read: Callable[[], T]) -> None:
+        self.seconds = 0.0
+        """How long it is waited for, counted from its beginning."""
+        self._what = what
+        self._future: Future[T] = Future()
+        self._began = time.monotonic()
+        self._ended: float | None = None
+        # A daemon: the process can end though the reading never does.
+        threading.Thread(target=self._work, args=(read,), daemon=True).start()
+
+    def is_back(self) -> bool:
+        """Whether it has come to an end, well or not."""
+        return self._future.done()
+
+    @property
+    def took(self) -> float:
+        """Seconds from its beginning to its end, or to now."""
+        return (self._ended or time.monotonic()) - self._began
+
+    def result(self) -> T:
+        """Wait for it. Raises ``OverdueError``, and what the reading raises."""
         try:
-            return pending.result(max(0.0, self._seconds - elapsed))
+            return self._future.result(max(0.0, self._began + self.seconds - time.monotonic()))
         except FutureTimeoutError:
-            raise OverdueError(f"{self._what} has not answered within {self._seconds:g} s; still waiting") from None
+            sentence = f"{self._what} has not answered within {self.seconds:g} s; still waiting"
+            raise OverdueError(sentence) from None
 
-
-def _start(read: Callable[[], T]) -> "Future[T]":
-    future: Future[T] = Future()
-    # A daemon: the process can end though the reading never does.
-    threading.Thread(target=_work, args=(future, read), daemon=True).start()
-    return future
-
-
-def _work(future: "Future[T]", read: Callable[[], T]) -> None:
-    try:
-        future.set_result(read())
-    except BaseException as error:  # (whatever it was, the waiting side raises it)
-        future.set_exception(error)
+    def _work(self, read: Callable[[], T]) -> None:
+        try:
+            said = read()
+        except BaseException as error:  # (whatever it was, the waiting side raises it)
+            self._ended = time.monotonic()
+            self._future.set_exception(error)
+        else:
+            self._ended = time.monotonic()
+            self._future.set_result(said)
 
 
 K = TypeVar("K", bound=Hashable)
 
 
 class Rounds(Generic[K, T]):
-    """Reads many things one after the other in a worker thread, and goes on without the one that hangs.
+    """Reads many things one after the other in a worker thread, and goes on without those that hang.
 
-    Most rounds cost one thread. A thing that has not answered ``each`` seconds after its turn began keeps that thread
-    to itself; a new one reads the rest, as long as the round's ``whole`` seconds last. In later rounds it is passed
-    over, and answers again once its call has come back.
+    Most rounds cost one thread. When a thing has not answered ``each`` seconds after its turn began, something is amiss
+    that others may share (a server, say): each of those left then gets a thread, so that those that answer do so in
+    this very round, which ends after ``whole`` seconds. What hangs keeps its thread; in later rounds it is passed over,
+    and answers again once its call has come back.
     """
 
     def __init__(self, each: float, whole: float) -> None:
@@ -79,25 +106,27 @@ class Rounds(Generic[K, T]):
         """What hung when it was last its turn, and still does."""
         return frozenset(key for key, thread in self._stuck.items() if thread.is_alive())
 
-    def read(self, readings: Mapping[K, Callable[[], T]]) -> dict[K, "T | Exception"]:
-        """What each said, or raised; ``OverdueError`` for what hangs and for what the round had no time left for.
+    def read(self, readings: Mapping[K, Callable[[], T]], seconds: float = math.inf) -> dict[K, "T | Exception"]:
+        """What each said, or raised; ``OverdueError`` for what hangs. ``seconds`` can only tighten the round.
 
         One call at a time: whoever shares this sees to that.
         """
-        until = time.monotonic() + self._whole
+        until = time.monotonic() + min(self._whole, seconds)
         self._stuck = {key: thread for key, thread in self._stuck.items() if thread.is_alive()}
         waiting = {key: read for key, read in readings.items() if key not in self._stuck}
-        said: dict[K, T | Exception] = {}
-        while waiting and time.monotonic() < until:
-            turn = _Turn(waiting)
-            hung = turn.wait(self._each, until)
-            said |= turn.said
-            if hung is None:
-                break
-            self._stuck[hung] = turn.thread
-            waiting = {key: read for key, read in waiting.items() if key not in said and key != hung}
+        said = self._listen(_Turn(waiting), self._each, until) if waiting else {}
+        left = [key for key in waiting if key not in said and key not in self._stuck]
+        turns = {key: _Turn({key: waiting[key]}) for key in left}
+        for turn in turns.values():
+            said |= self._listen(turn, math.inf, until)
         overdue = OverdueError(f"has not answered within {self._each:g} s; still waiting")
         return {key: said.get(key, overdue) for key in readings}
+
+    def _listen(self, turn: "_Turn[K, T]", each: float, until: float) -> dict[K, "T | Exception"]:
+        hung = turn.wait(each, until)
+        if hung is not None:
+            self._stuck[hung] = turn.thread
+        return turn.said
 
 
 class _Turn(Generic[K, T]):
