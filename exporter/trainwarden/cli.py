@@ -130,6 +130,26 @@ def stop(name: str) -> None:
     click.echo(f"run '{name}' stopped")
 
 
+@main.command()
+@click.argument("name")
+def pause(name: str) -> None:
+    """Leave the run NAME alone, whatever alerts say, until `trainwarden resume NAME`. The training goes on."""
+    from trainwarden.runs.folder import RunFolder
+
+    RunFolder(name).pause()
+    click.echo(f"run '{name}' is left alone until: trainwarden resume {name}")
+
+
+@main.command()
+@click.argument("name")
+def resume(name: str) -> None:
+    """Watch over the run NAME again after `trainwarden pause NAME`."""
+    from trainwarden.runs.folder import RunFolder
+
+    RunFolder(name).resume()
+    click.echo(f"run '{name}' is watched over again")
+
+
 _port = click.IntRange(1, 65535)
 
 

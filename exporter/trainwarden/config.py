@@ -7,7 +7,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import msgspec.inspect
@@ -35,6 +35,8 @@ class ReceiverConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     listen: str = f"127.0.0.1:{RECEIVER_PORT}"
     exporter_url: str = f"http://127.0.0.1:{EXPORTER_PORT}/metrics"
     """Where the second look reads."""
+    mode: Literal["restart", "observe"] = "restart"
+    """``observe``: decide and tell, and do not act."""
     token_file: str | None = None
     """The bearer token that the webhook demands. Needed to listen beyond loopback."""
 
@@ -79,6 +81,8 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     profile: str | None = None
     gpus: list[int] | None = None
     nodes: int = 1
+    mode: Literal["restart", "observe"] | None = None
+    """By default ``receiver.mode``."""
     thresholds: Thresholds = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)

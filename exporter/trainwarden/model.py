@@ -100,6 +100,8 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Least distance of the two samples of the second look (also at least the step limit and 3 medians)."""
     decide_again: Seconds = 60.0
     """How often a hold for a passing reason is decided again."""
+    held_long: Seconds = 3600.0
+    """How long an alert may stand beside a run that is left alone for passing reasons, before a human is called."""
     checkpoint_settle: Seconds = 5.0
     """A checkpoint younger than this may still be being written."""
 

@@ -177,11 +177,20 @@ def test_a_run_that_it_does_not_know_has_unknown_gpus(served: tuple[str, type[An
     assert exporter.read(served[0], "nobody").run_gpus is None
 
 
-def test_a_driver_that_did_not_answer_is_told(served: tuple[str, type[Answer]]) -> None:
-    served[1].body = RECORDED.replace(
-        'collector_success{collector="gpu"} 1.0', 'collector_success{collector="gpu"} 0.0'
+DRIVER_FAILS = RECORDED.replace('collector_success{collector="gpu"} 1.0', 'collector_success{collector="gpu"} 0.0')
+
+
+def test_a_driver_that_did_not_answer_for_the_runs_gpu_is_told(served: tuple[str, type[Answer]]) -> None:
+    served[1].body = DRIVER_FAILS.replace(
+        f'trainwarden_gpu_up{{gpu="0",uuid="{GPU}"}} 1.0', f'trainwarden_gpu_up{{gpu="0",uuid="{GPU}"}} 0.0'
     )
     assert not exporter.read(served[0], "luca").driver_answers
+
+
+def test_a_card_that_hangs_says_nothing_about_a_run_on_another_one(served: tuple[str, type[Answer]]) -> None:
+    served[1].body = DRIVER_FAILS
+    assert exporter.read(served[0], "luca").driver_answers
+    assert not exporter.read(served[0], "a run without a known GPU").driver_answers
 
 
 def test_a_lost_gpu_is_not_among_those_that_answer(served: tuple[str, type[Answer]]) -> None:

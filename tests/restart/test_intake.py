@@ -29,6 +29,19 @@ def test_both_alerts_of_one_generation_are_one_case(world: World) -> None:
     assert world.alert(desk, "TrainwardenRunCrashed") is Intake.DUPLICATE
 
 
+def test_a_case_of_two_alerts_ends_undecided_only_with_the_last_of_them(world: World) -> None:
+    desk = world.desk()
+    world.alert(desk)
+    world.alert(desk, "TrainwardenRunCrashed")
+    world.alert(desk, "TrainwardenRunCrashed")
+    world.alert(desk, firing=False)  # it hangs no longer, for it has died
+    assert desk.history.state is State.LOOKING
+    assert world.desk().history == desk.history
+    world.alert(desk, "TrainwardenRunCrashed", firing=False)
+    assert desk.history.state is State.WATCHING
+    assert world.events(desk) == ["Accepted", "Joined", "Resolved", "Resolved"]
+
+
 def test_an_alert_about_another_generation_is_dropped(world: World) -> None:
     world.set(generation=3)
     desk = world.desk()

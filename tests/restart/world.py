@@ -181,10 +181,10 @@ class World:
         self.wall += seconds
         self.mono += seconds
 
-    def desk(self) -> Desk:
+    def desk(self, config: Config | None = None) -> Desk:
         """A new receiver's desk, as it finds the ledger."""
         tools = Tools(
-            config=Config(),
+            config=config or Config(),
             launcher_for=lambda _: self,
             read_exporter=lambda _: self.exporter,
             boot_id=BOOT,

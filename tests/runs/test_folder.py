@@ -65,3 +65,22 @@ def test_readers_prefer_the_heartbeat_and_only_this_generations_rank_0() -> None
     assert best_progress(found, 1) == progress("heartbeat")
     assert best_progress(found[:2], 1) == progress("output")
     assert best_progress(found, 2) is None
+
+
+def test_a_run_is_paused_and_resumed_as_often_as_one_likes(tmp_path: Path) -> None:
+    folder = RunFolder("luca", tmp_path)
+    folder.create()
+    folder.spec_path.touch()
+    for _ in range(2):
+        folder.pause()
+        assert folder.pause_path.exists()
+    for _ in range(2):
+        folder.resume()
+        assert not folder.pause_path.exists()
+
+
+def test_a_run_that_is_not_there_cannot_be_paused(tmp_path: Path) -> None:
+    folder = RunFolder("lucca", tmp_path)
+    for wish in (folder.pause, folder.resume):
+        with pytest.raises(RunFolderError, match=rf"^there is no run 'lucca' in {tmp_path}$"):
+            wish()

@@ -140,6 +140,18 @@ class Desk:
         values = configuration.run_thresholds(self.tools.config, self.spec.profile, overrides, None)
         return values[signal, level]
 
+    @property
+    def paused(self) -> bool:
+        """Whether the user wants the run left alone."""
+        return self.folder.pause_path.exists()
+
+    @property
+    def observe(self) -> bool:
+        """Whether it is only decided about the run, by its entry in ``runs:`` or for the whole receiver."""
+        config = self.tools.config
+        entry = config.runs.get(self.spec.name)
+        return ((entry.mode if entry is not None else None) or config.receiver.mode) == "observe"
+
     def error_base(self, generation: int) -> dict[str, int]:
         """The run's error counts before ``generation``, as the ledger has them."""
         before = [launch.errors for launch in self.history.launches if launch.generation == generation]

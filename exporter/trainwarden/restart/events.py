@@ -50,8 +50,17 @@ class Accepted(Event, frozen=True, kw_only=True):
     """By the launch that died, where that was seen."""
 
 
+class Joined(Event, frozen=True, kw_only=True):
+    """Another alert speaks of the generation whose case is open: the case then does not end with the first one."""
+
+    alert: str
+
+
 class Resolved(Event, frozen=True, kw_only=True):
-    """The alert was resolved before anything was decided."""
+    """An alert was resolved before anything was decided."""
+
+    alert: str = ""
+    """Its name; empty ends the case, whatever else stands."""
 
 
 class Held(Event, frozen=True, kw_only=True):
@@ -157,6 +166,7 @@ class Closed(Event, frozen=True, kw_only=True):
 
 AnyEvent = (
     Accepted
+    | Joined
     | Resolved
     | Held
     | Decided

@@ -65,6 +65,8 @@ def gather(
     base_errors: dict[str, int],
     idle_ratio: float,
     boot_id: str,
+    paused: bool = False,
+    observe: bool = False,
 ) -> Facts:
     """Facts from two readings (of a dead run: the same one twice). Pure.
 
@@ -73,6 +75,8 @@ def gather(
     first, second = readings
     state = second.state
     allowed = Facts(
+        paused=paused,
+        observe=observe,
         nodes=spec.nodes,
         supervisor_answers=first.answered and second.answered,
         checkpoint=choice.checkpoint,
@@ -102,6 +106,7 @@ def _of_state(state: RunState, run_id: str, generation: int, boot_id: str) -> di
         "superseded": (state.run_id, state.generation) != (run_id, generation),
         "rebooted": any(identity.boot_id != boot_id for identity in known),
         "open": state.open,
+        "stop_by": state.stop_by,
         "resumable": state.resumable,
         "resumable_reason": state.resumable_reason,
         "outcome": state.ended.outcome if state.ended is not None else None,

@@ -32,7 +32,7 @@ class ExporterReading(Struct, frozen=True, kw_only=True):
     """What one answer of the exporter says about one run."""
 
     driver_answers: bool
-    """Whether the exporter could read the GPUs just now."""
+    """Whether the exporter could read the GPUs just now: all of them, or at least every one of the run's."""
     run_gpus: tuple[str, ...] | None
     """UUIDs of the run's GPUs; None where they are unknown."""
     gpus: dict[str, GpuReading]
@@ -60,7 +60,8 @@ def parse(text: str, run: str) -> ExporterReading:
     run_gpus = tuple(s.labels["uuid"] for s in _of(names.RUN_GPU, samples) if s.labels["run"] == run)
     up = [s.labels["uuid"] for s in _of(names.GPU_UP, samples) if s.value == 1]
     return ExporterReading(
-        driver_answers=success == [1.0],
+        # One card of eight that hangs says nothing about a run on another one.
+        driver_answers=success == [1.0] or (bool(run_gpus) and set(run_gpus) <= set(up)),
         run_gpus=run_gpus or None,
         gpus={uuid: _gpu(uuid, samples) for uuid in up},
     )

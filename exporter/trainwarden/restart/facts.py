@@ -19,6 +19,12 @@ class Facts(Struct, frozen=True, kw_only=True):
     """The run was launched in another boot of the machine."""
     open: bool = True
     """Whether a next generation may be launched."""
+    stop_by: str = ""
+    """Who asked for its end: ``user``, ``receiver``, or nobody."""
+    paused: bool = False
+    """Whether the user wants it left alone (``trainwarden pause``)."""
+    observe: bool = False
+    """Whether the configuration says to decide and not to act."""
     nodes: int = 1
     resumable: bool = True
     resumable_reason: str = ""

@@ -30,6 +30,8 @@ class Case(Struct, frozen=True, kw_only=True):
     """Unix seconds."""
     opened: float
     """Seconds since boot."""
+    alerts: frozenset[str] = frozenset()
+    """Those that stand for it: the case ends undecided with the last of them."""
     hold: HoldReason | None = None
     reason: RestartReason | None = None
     facts: Facts | None = None
@@ -149,6 +151,7 @@ def _accepted(history: History, event: AnyEvent) -> History:
     case = Case(
         generation=event.generation,
         alert=event.alert,
+        alerts=frozenset((event.alert,)),
         state=State.LOOKING,
         since=event.mono,
         opened_at=event.at,
@@ -158,8 +161,19 @@ def _accepted(history: History, event: AnyEvent) -> History:
     return replace(history, case=case, probation=history.probation if event.alert else None)
 
 
-def _resolved(history: History, event: AnyEvent) -> History:  # noqa: ARG001
-    return replace(history, case=None)
+def _joined(history: History, event: AnyEvent) -> History:
+    assert isinstance(event, events.Joined)
+    case = history.case
+    return history if case is None else replace(history, case=replace(case, alerts=case.alerts | {event.alert}))
+
+
+def _resolved(history: History, event: AnyEvent) -> History:
+    assert isinstance(event, events.Resolved)
+    case = history.case
+    left = case.alerts - {event.alert} if case is not None and event.alert else frozenset()
+    if case is not None and left:
+        return replace(history, case=replace(case, alerts=left))
+    return replace(history, case=None, human_hold=None)
 
 
 def _held(history: History, event: AnyEvent) -> History:
@@ -244,6 +258,7 @@ def _closed(history: History, event: AnyEvent) -> History:  # noqa: ARG001
 
 _CHANGES: dict[type[events.Event], _Change] = {
     events.Accepted: _accepted,
+    events.Joined: _joined,
     events.Resolved: _resolved,
     events.Held: _held,
     events.Decided: _decided,

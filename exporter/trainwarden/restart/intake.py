@@ -7,7 +7,7 @@ beyond these and the generation nothing that it says is used.
 from typing import NamedTuple
 
 from trainwarden.restart.desk import Desk
-from trainwarden.restart.events import Accepted, AnyEvent, Moment, Resolved
+from trainwarden.restart.events import Accepted, AnyEvent, Joined, Moment, Resolved
 from trainwarden.restart.history import History
 from trainwarden.restart.states import UNDECIDED, Intake
 
@@ -36,10 +36,12 @@ def judge(notice: Notice, history: History, generation: int | None) -> tuple[Int
     """What becomes of the alert, and what to enter. ``generation`` is the one that is there now, if that is known."""
     case = history.case
     if not notice.firing:
-        asked = case is not None and (case.alert, case.generation) == (notice.alert, notice.generation)
-        return Intake.RESOLVED, Resolved() if asked and history.state in UNDECIDED else None
-    if _carried_out(notice, history) or _in_flight(notice, history):
+        asked = case is not None and case.generation == notice.generation and notice.alert in case.alerts
+        return Intake.RESOLVED, Resolved(alert=notice.alert) if asked and history.state in UNDECIDED else None
+    if _carried_out(notice, history):
         return Intake.DUPLICATE, None
+    if _in_flight(notice, history):
+        return Intake.DUPLICATE, Joined(alert=notice.alert) if _joins(notice, history) else None
     if generation is not None and notice.generation != generation:
         return Intake.STALE, None
     accepted = Accepted(
@@ -60,3 +62,10 @@ def _in_flight(notice: Notice, history: History) -> bool:
     """Whether a case is open for this generation, or so far on that no other may take its place."""
     case = history.case
     return case is not None and (case.generation == notice.generation or case.state not in UNDECIDED)
+
+
+def _joins(notice: Notice, history: History) -> bool:
+    """Whether it is a second alert of an undecided case: a run that hung and then died, say."""
+    case = history.case
+    undecided = case is not None and case.generation == notice.generation and case.state in UNDECIDED
+    return undecided and case is not None and notice.alert not in case.alerts

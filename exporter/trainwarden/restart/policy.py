@@ -56,7 +56,9 @@ def decide(facts: Facts, history: History, now: Moment) -> Decision:
     spoken = (rule(facts, history, now) for rule in rules)
     # A reaped exit status alone proves a crash; a hang is proved by every rule of a living run keeping silent.
     proved = Restart(RestartReason.HUNG if lives else RestartReason.CRASHED)
-    return next((decision for decision in spoken if decision is not None), proved)
+    decision = next((decision for decision in spoken if decision is not None), proved)
+    acts = isinstance(decision, Restart) or (isinstance(decision, GiveUp) and not lives)
+    return Hold(HoldReason.OBSERVE, passing=True) if acts and facts.observe else decision
 
 
 def stale(seconds: float) -> Hold | None:
@@ -84,8 +86,14 @@ def finished(facts: Facts, _: History, __: Moment) -> Decision | None:
 
 def stopped_by_user(facts: Facts, _: History, __: Moment) -> Decision | None:
     """Nor is one that somebody stopped: by our own verbs, or by a signal that the receiver did not send."""
-    by_hand = facts.outcome is Outcome.CRASHED and facts.signal in HAND_SIGNALS
-    return Hold(HoldReason.STOPPED_BY_USER) if by_hand or facts.outcome is Outcome.STOPPED_BY_USER else None
+    by_signal = facts.outcome is Outcome.CRASHED and facts.signal in HAND_SIGNALS
+    by_verb = facts.outcome is Outcome.STOPPED_BY_USER or (facts.outcome is not None and facts.stop_by == "user")
+    return Hold(HoldReason.STOPPED_BY_USER) if by_signal or by_verb else None
+
+
+def paused(facts: Facts, _: History, __: Moment) -> Decision | None:
+    """Its user said so, and says when it is over."""
+    return Hold(HoldReason.PAUSED, passing=True) if facts.paused else None
 
 
 def closed(facts: Facts, _: History, __: Moment) -> Decision | None:
@@ -232,6 +240,7 @@ OF_EVERY_RUN: tuple[Rule, ...] = (
     launched_anew,
     finished,
     stopped_by_user,
+    paused,
     closed,
     wedged,
     several_nodes,

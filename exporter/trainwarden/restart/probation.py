@@ -28,9 +28,9 @@ def watch(desk: Desk, now: Moment) -> AnyEvent | None:
     if state.ended is not None:
         return _ended(desk, probation, progress, state, now)
     _note_first_step(desk, progress, now)
-    if proved(probation, progress, desk.spec.budget.probation_steps):
+    if proved(probation, progress, desk.spec.budget.probation_steps) and not _repeats(state, progress):
         return _recovered(desk, probation, progress, now)
-    return None
+    return _not_resumed(state, progress)
 
 
 def proved(probation: Probation, progress: Progress | None, wanted: int) -> bool:
@@ -38,6 +38,19 @@ def proved(probation: Probation, progress: Progress | None, wanted: int) -> bool
     if progress is None or progress.steps_done < wanted:
         return False
     return probation.step is None or progress.step is None or progress.step > probation.step
+
+
+def _repeats(state: RunState, progress: Progress | None) -> bool:
+    """Whether it trains an epoch that its checkpoint holds: the trainer ignored what it was told to go on from."""
+    resumed, epoch = state.resumed_from, progress.epoch if progress is not None else None
+    return resumed is not None and resumed.epoch is not None and epoch is not None and epoch <= resumed.epoch
+
+
+def _not_resumed(state: RunState, progress: Progress | None) -> GaveUp | None:
+    if not _repeats(state, progress) or progress is None:
+        return None
+    detail = f"not_resumed: the new generation trains epoch {progress.epoch}, which its checkpoint already holds"
+    return GaveUp(reason=GiveUpReason.NOT_RESUMED, detail=detail)
 
 
 def limit(desk: Desk) -> float:

@@ -157,4 +157,8 @@ def _overdue(desk: Desk, stage: Stage, now: Moment) -> CallReason | None:
 
 def _held_too_long(desk: Desk, case: Case, now: Moment) -> CallReason | None:
     call = CALLS_OF_HOLDS.get(case.hold) if case.hold is not None else None
-    return call if now.mono - case.since >= _patience(desk) else None
+    if call is not None and now.mono - case.since >= _patience(desk):
+        return call
+    # Holds may follow each other; what counts is how long the alert has stood and nothing was done.
+    quiet = case.hold is HoldReason.PAUSED or now.mono - case.opened < desk.spec.limits.held_long
+    return None if quiet else CallReason.HELD_LONG

@@ -76,6 +76,8 @@ def _facts(desk: Desk, choice: Choice, first: evidence.Reading, second: evidence
         base_errors=desk.error_base(generation),
         idle_ratio=desk.threshold("gpu_utilization_ratio", "idle"),
         boot_id=desk.tools.boot_id,
+        paused=desk.paused,
+        observe=desk.observe,
     )
 
 
@@ -112,7 +114,7 @@ def quiesce(desk: Desk, now: Moment) -> AnyEvent | None:
     state = reading.state
     if state is None:
         return None
-    void = _void(desk, state) or _came_back(case, reading)
+    void = _void(desk, state) or _came_back(case, reading) or _paused(desk)
     if void is not None or not reading.answered:
         return void
     grace = desk.spec.limits.save_grace
@@ -139,7 +141,7 @@ def stop(desk: Desk, now: Moment) -> AnyEvent | None:
         return Died(written_at=desk.chooser.look(now.wall).written_at)
     if state.stopping_since is None:
         # This receiver may have been dead for an hour between the entry in the ledger and this moment.
-        void = _came_back(case, reading) or _stale(desk, state)
+        void = _came_back(case, reading) or _paused(desk) or _stale(desk, state)
         if void is None:
             desk.launcher.stop(final=False, reason=f"restart: {_reason(case).value}")
         return void
@@ -246,12 +248,13 @@ def _launched(case: Case, chosen: Chosen, state: RunState) -> Launched:
 def give_up(desk: Desk, now: Moment) -> AnyEvent | None:
     """Close a run that is dead, so that `trainwarden run` returns with the last generation's exit code.
 
-    One that hangs is left as it is: it may yet come back, or be looked into by the human who is called.
+    One that hangs is left as it is: it may yet come back, or be looked into by the human who is called. One that we
+    launched and that does not go on from its checkpoint is stopped: it would write over what was saved.
     """
     history, state = desk.history, desk.state()
     if history.gave_up is None or state is None or state.run_id != desk.spec.run_id or not state.open:
         return Closed()
-    if state.ended is None:
+    if state.ended is None and history.gave_up.reason is not GiveUpReason.NOT_RESUMED:
         return Closed(detail="what still lives of it was left as it is")
     try:
         desk.launcher.stop(final=True, reason=history.gave_up.detail)
@@ -284,6 +287,8 @@ def _void(desk: Desk, state: RunState) -> Held | None:
         return Held(reason=HoldReason.ALIVE, passing=False)
     if state.ended is not None and state.ended.outcome in outcomes:
         return Held(reason=outcomes[state.ended.outcome], passing=False)
+    if state.ended is not None and state.stop_by == "user":
+        return Held(reason=HoldReason.STOPPED_BY_USER, passing=False)
     return None if state.open else Held(reason=HoldReason.CLOSED, passing=False)
 
 
@@ -292,6 +297,11 @@ def _void_before_launch(desk: Desk, state: RunState | None) -> AnyEvent | None:
     if state is None:
         return None
     return _void(desk, state) or (None if evidence.is_dead(state) else Stopping())
+
+
+def _paused(desk: Desk) -> Held | None:
+    """Until something of it is stopped, the user may still say that it is to be left alone."""
+    return Held(reason=HoldReason.PAUSED, passing=True) if desk.paused else None
 
 
 def _stale(desk: Desk, state: RunState) -> Held | None:

@@ -70,7 +70,11 @@ class HoldReason(str, Enum):
     STOPPED_BY_USER = "stopped_by_user"
     """Ctrl-C, `trainwarden stop`, or SIGINT, SIGTERM or SIGHUP that the receiver did not send."""
     CLOSED = "closed"
-    """The run is over: no next generation can be launched."""
+    """The run was closed, and not by its user: nobody restarted it in time. A human is called."""
+    PAUSED = "paused"
+    """`trainwarden pause`: the user wants it left alone. Passes with `trainwarden resume`."""
+    OBSERVE = "observe"
+    """It would be restarted, and the configuration says to decide and not to act. A human is called. Passes."""
     ALIVE = "alive"
     """It takes steps (again), or was launched anew: the alert is not true, or not any more."""
     BUSY = "busy"
@@ -128,6 +132,9 @@ class GiveUpReason(str, Enum):
     """The supervisor refused to launch, with its reason in the ledger."""
     TRAINED_NOTHING = "trained_nothing"
     """The new generation ended with exit status 0 and without one new step."""
+    NOT_RESUMED = "not_resumed"
+    """The new generation trains an epoch that its checkpoint already holds: it did not resume, so it is stopped before
+    it writes over what was saved."""
     TAKEN_OVER = "taken_over"
     """A checkpoint was written after the last process of the run had died: somebody trains in its folder."""
 
@@ -143,6 +150,8 @@ class CallReason(str, Enum):
     """The new generation lives, but is late with its first steps."""
     CHECKPOINTS_UNREADABLE = "checkpoints_unreadable"
     """The run's checkpoint folder does not answer, or cannot be read, for long."""
+    HELD_LONG = "held_long"
+    """An alert stands, and the run has been left alone for a passing reason for ``held_long``."""
     STAGE_FAILS = "stage_fails"
     """The receiver meets an error again and again, so that it gets no further."""
     LEDGER_UNREADABLE = "ledger_unreadable"
@@ -151,7 +160,7 @@ class CallReason(str, Enum):
     """The run's ledger cannot be written, so nothing may be done."""
 
 
-CALLS_HUMAN = frozenset({HoldReason.SEVERAL_NODES, HoldReason.REBOOTED})
+CALLS_HUMAN = frozenset({HoldReason.SEVERAL_NODES, HoldReason.REBOOTED, HoldReason.CLOSED, HoldReason.OBSERVE})
 """The holds that only a human can end."""
 
 NEEDS_HUMAN = (*GiveUpReason, *CallReason, *(reason for reason in HoldReason if reason in CALLS_HUMAN))

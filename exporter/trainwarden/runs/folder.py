@@ -55,6 +55,11 @@ class RunFolder:
         return self.path / "ledger.jsonl"
 
     @property
+    def pause_path(self) -> Path:
+        """``paused``: while it is there, the receiver leaves the run alone (``trainwarden pause``)."""
+        return self.path / "paused"
+
+    @property
     def socket_path(self) -> Path:
         """``control.sock``; may be longer than a socket address can hold (see ``runs.control``)."""
         return self.path / "control.sock"
@@ -72,6 +77,20 @@ class RunFolder:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         for folder in (self.path, self.path / "progress"):
             folder.mkdir(mode=0o700, exist_ok=True)
+
+    def pause(self) -> None:
+        """Have the receiver leave the run alone. Raises ``RunFolderError`` where there is no such run."""
+        self._require()
+        self.pause_path.touch(mode=0o600)
+
+    def resume(self) -> None:
+        """The opposite of ``pause``. Raises ``RunFolderError`` where there is no such run."""
+        self._require()
+        self.pause_path.unlink(missing_ok=True)
+
+    def _require(self) -> None:
+        if not self.spec_path.exists():
+            raise RunFolderError(f"there is no run '{self.name}' in {self.path.parent}")
 
     def read_spec(self) -> RunSpec | None:
         """Read ``run.json``."""

@@ -1,0 +1,73 @@
+"""A launch that does not go on from its checkpoint would write over what was saved; and deaths that nobody heard of."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from tests.restart.world import World
+from trainwarden.model import Resume
+from trainwarden.restart.desk import Desk
+from trainwarden.restart.states import CallReason, GiveUpReason, HoldReason, State
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path)
+    world.save(4)
+    return world
+
+
+def launched(world: World) -> Desk:
+    """A desk whose run was just resumed from the state of epoch 4."""
+    world.end()
+    desk = world.desk()
+    world.alert(desk, "TrainwardenRunCrashed")
+    world.run(desk, 100)
+    assert desk.history.state is State.PROBATION
+    assert world.state.resumed_from is not None
+    world.set(resumed_from=replace(world.state.resumed_from, epoch=4))
+    return desk
+
+
+def test_a_launch_that_trains_what_its_checkpoint_holds_is_stopped_and_a_human_called(world: World) -> None:
+    desk = launched(world)
+    world.set_progress(epoch=1, step=430, steps_done=30)
+    world.run(desk, 30)
+    assert desk.history.needs_human is GiveUpReason.NOT_RESUMED
+    assert [final for final, _ in world.asked_to_stop] == [True]
+    assert (world.state.open, len(world.launched)) == (False, 1)
+
+
+def test_a_launch_that_goes_on_behind_its_checkpoint_recovers(world: World) -> None:
+    desk = launched(world)
+    world.set_progress(epoch=5, step=430, steps_done=30)
+    world.run(desk, 30)
+    assert (desk.history.state, desk.history.needs_human) == (State.WATCHING, None)
+
+
+def test_a_resume_whose_epoch_is_unknown_is_judged_by_its_steps(world: World) -> None:
+    desk = launched(world)
+    world.set(resumed_from=Resume("x", None, 400))
+    world.set_progress(epoch=1, step=430, steps_done=30)
+    world.run(desk, 30)
+    assert desk.history.state is State.WATCHING
+
+
+def test_a_crashed_run_that_was_closed_before_the_receiver_came_calls_a_human(world: World) -> None:
+    world.end()
+    world.set(open=False)
+    desk = world.desk()
+    world.alert(desk, "TrainwardenRunCrashed")
+    world.run(desk, 100)
+    assert (desk.history.needs_human, world.launched) == (HoldReason.CLOSED, [])
+
+
+def test_an_alert_that_stands_for_an_hour_beside_passing_holds_calls_a_human(world: World) -> None:
+    desk = world.desk()
+    world.alert(desk)
+    for _ in range(650):
+        world.set(cpu_seconds=world.state.cpu_seconds + 6)
+        world.run(desk, 6, every=3)
+    assert (desk.history.state, desk.history.needs_human) == (State.HELD, CallReason.HELD_LONG)
+    assert (world.asked_to_stop, world.launched) == ([], [])

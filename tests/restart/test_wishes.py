@@ -1,0 +1,75 @@
+"""What the user wishes outranks what the receiver would do: a paused run, and `mode: observe`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.restart.world import World, last_hold
+from trainwarden import config as configuration
+from trainwarden.config import Config
+from trainwarden.restart.events import Decided
+from trainwarden.restart.facts import Facts
+from trainwarden.restart.states import HoldReason, RestartReason, State
+
+CRASHED = "TrainwardenRunCrashed"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path)
+    world.save(4)
+    return world
+
+
+def observing(**runs: object) -> Config:
+    return configuration.parse({"receiver": {"mode": "observe"}, "runs": runs}, "trainwarden.yml")
+
+
+def test_a_paused_run_is_left_alone_until_it_is_resumed(world: World) -> None:
+    world.folder.pause_path.touch()
+    desk = world.desk()
+    world.alert(desk)
+    world.run(desk, 8000, every=100)
+    assert (desk.history.state, desk.history.needs_human) == (State.HELD, None)
+    assert (last_hold(desk), world.asked_to_stop) == (HoldReason.PAUSED, [])
+    world.folder.pause_path.unlink()
+    world.run(desk, 300)
+    assert len(world.launched) == 1
+
+
+def test_a_run_that_is_paused_before_its_stop_is_let_go(world: World) -> None:
+    desk = world.desk()
+    world.alert(desk)
+    desk.write(Decided(reason=RestartReason.HUNG, facts=Facts(step=500)), world.now(), desk.history)
+    assert desk.history.state is State.QUIESCING
+    world.folder.pause_path.touch()
+    world.run(desk, 600)
+    assert (last_hold(desk), world.asked_to_stop, world.launched) == (HoldReason.PAUSED, [], [])
+
+
+def test_in_observe_mode_a_human_is_called_and_nothing_is_done(world: World) -> None:
+    world.end()
+    desk = world.desk(observing())
+    world.alert(desk, CRASHED)
+    world.run(desk, 600)
+    assert (desk.history.state, desk.history.needs_human) == (State.HELD, HoldReason.OBSERVE)
+    assert (world.asked_to_stop, world.launched) == ([], [])
+    world.alert(desk, CRASHED, firing=False)
+    assert desk.history.needs_human is None, "it was mended by hand"
+
+
+def test_in_observe_mode_a_run_that_cannot_be_helped_is_not_closed_either(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.end()
+    desk = world.desk(observing())
+    world.alert(desk, CRASHED)
+    world.run(desk, 600)
+    assert (desk.history.needs_human, world.asked_to_stop) == (HoldReason.OBSERVE, [])
+
+
+def test_the_mode_of_a_run_outranks_that_of_the_receiver(world: World) -> None:
+    world.end()
+    desk = world.desk(observing(luca={"mode": "restart"}))
+    world.alert(desk, CRASHED)
+    world.run(desk, 100)
+    assert len(world.launched) == 1
