@@ -58,14 +58,21 @@ def as_members(members: list[ProcessStat]) -> list[Member]:
 
 
 class Census:
-    """Counts the members of one run, again and again; remembers what it has seen."""
+    """Counts the members of one run, again and again; remembers what it has seen, to begin with ``known``."""
 
-    def __init__(self, run_id: str, *, apart: Collection[int] = (), proc: Path = system.PROC) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        *,
+        known: Collection[Key] = (),
+        apart: Collection[int] = (),
+        proc: Path = system.PROC,
+    ) -> None:
         self._run_id = run_id
         self._apart = apart
         self._proc = proc
         self._traits: dict[Key, Traits] = {}
-        self._known: set[Key] = set()
+        self._known: set[Key] = set(known)
 
     def scan(self, root: Identity | None = None, keeper_pid: int | None = None) -> list[ProcessStat]:
         """Every process of the run, oldest first: a look at the whole of /proc.

@@ -17,7 +17,7 @@ from trainwarden.runs import control
 from trainwarden.runs.attendance import KEEPER_LOCK, SUPERVISOR_LOCK, is_held
 from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.members import Census, living
-from trainwarden.supervise import detach, orders
+from trainwarden.supervise import configured, detach, orders
 from trainwarden.supervise.plan import Plan, live
 from trainwarden.supervise.resumable import recipe_of
 
@@ -50,9 +50,14 @@ def launch(planned: Plan) -> RunFolder:
 def _begin(folder: RunFolder, planned: RunSpec, held: int) -> RunSpec:
     """Make the folder this run's, and start its keeper, which inherits the lock."""
     refuse_if_survived(folder)
-    _archive(folder)
+    archive(folder)
     found = found_at_launch(planned)
-    spec = structs.replace(planned, gpu_baseline_bytes=_gpu_baseline(), found_at_launch=found)
+    spec = structs.replace(
+        planned,
+        gpu_baseline_bytes=_gpu_baseline(),
+        found_at_launch=found,
+        files_at_launch=configured.fingerprints(planned.command, Path(planned.cwd)),
+    )
     folder.write_spec(spec)
     detach.start_keeper(folder, orders.launch(1, spec.command, _terminal_size()), held, os.environ)
     return spec
@@ -97,7 +102,7 @@ def _read_former(folder: RunFolder) -> RunSpec | None:
         return None
 
 
-def _archive(folder: RunFolder) -> None:
+def archive(folder: RunFolder) -> None:
     """Move a former run's files aside; nothing is deleted. ``run.json`` goes last: it names where the others go."""
     former = _read_former(folder)
     if former is None and not folder.spec_path.exists():

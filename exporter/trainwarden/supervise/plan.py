@@ -6,7 +6,7 @@ import time
 import uuid
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from trainwarden import guide
 from trainwarden.checkpoints import RECIPES, recognise
@@ -52,14 +52,25 @@ def plan(name: str, *, command: list[str], config: Config, options: Options) -> 
         )
     cwd = _existing_folder(Path(options.cwd or entry.cwd or ".").expanduser().absolute())
     _check_command(chosen, cwd)
-    recipe = _recipe(options.recipe or entry.recipe, chosen)
-    settings = recipe.settings(chosen, cwd)
+    spec = structs.replace(describe(name, chosen, cwd, entry, options), declared=not command)
+    warnings = resumable.recipe_of(spec).settings(chosen, cwd).warnings
+    given = options.checkpoints or entry.checkpoints
+    return Plan(spec, [*warnings, *_absent(given, spec), *_not_resumable(spec)])
+
+
+def describe(name: str, command: list[str], cwd: Path, entry: RunConfig, options: Options) -> RunSpec:
+    """The run of this command, as options, the ``runs:`` entry and the command itself say, in this order.
+
+    Raises ``ConfigurationError``.
+    """
+    recipe = _recipe(options.recipe or entry.recipe, command)
+    settings = recipe.settings(command, cwd)
     given = options.checkpoints or entry.checkpoints
     checkpoints = cwd / Path(given).expanduser() if given else settings.folder
-    spec = RunSpec(
+    return RunSpec(
         name=name,
         run_id=uuid.uuid4().hex,
-        command=chosen,
+        command=command,
         cwd=str(cwd),
         recipe=recipe.name,
         checkpoints=_readable_folder(checkpoints),
@@ -71,9 +82,7 @@ def plan(name: str, *, command: list[str], config: Config, options: Options) -> 
         limits=entry.limits,
         budget=entry.budget,
         created_at=time.time(),
-        declared=not command,
     )
-    return Plan(spec, [*settings.warnings, *_absent(given, spec), *_not_resumable(spec)])
 
 
 def refuse_if_live(folder: RunFolder) -> None:
