@@ -148,6 +148,8 @@ class RunSpec(Struct, frozen=True, kw_only=True):
 
     Without the one that the command itself resumes from.
     """
+    files_at_launch: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the configuration files that the command names, by path as it names them."""
     created_at: float = 0.0
     declared: bool = False
     """Whether ``runs:`` in ``trainwarden.yml`` declares the run whole."""

@@ -71,3 +71,13 @@ def test_an_alert_that_stands_for_an_hour_beside_passing_holds_calls_a_human(wor
         world.run(desk, 6, every=3)
     assert (desk.history.state, desk.history.needs_human) == (State.HELD, CallReason.HELD_LONG)
     assert (world.asked_to_stop, world.launched) == ([], [])
+
+
+def test_a_run_whose_launch_would_be_refused_is_not_stopped(world: World) -> None:
+    world.refuses = "luca.toml is not what it was when the run was launched"
+    desk = world.desk()
+    world.alert(desk)
+    world.run(desk, 200)
+    assert desk.history.needs_human is GiveUpReason.LAUNCH_REFUSED
+    assert world.refuses in desk.history.gave_up.detail
+    assert (world.asked_to_stop, world.launched, world.state.ended) == ([], [], None)

@@ -29,7 +29,7 @@ def test_a_paused_run_is_left_alone_until_it_is_resumed(world: World) -> None:
     world.folder.pause_path.touch()
     desk = world.desk()
     world.alert(desk)
-    world.run(desk, 8000, every=100)
+    world.run(desk, 4000, every=10)
     assert (desk.history.state, desk.history.needs_human) == (State.HELD, None)
     assert (last_hold(desk), world.asked_to_stop) == (HoldReason.PAUSED, [])
     world.folder.pause_path.unlink()

@@ -70,6 +70,8 @@ class World:
         self.asked_to_stop: list[tuple[bool, str]] = []
         self.answers = True
         """Whether the supervisor answers."""
+        self.refuses = ""
+        """Why the supervisor would launch nothing."""
         self.ignores_sigterm_for = 0
         """Probes for which a stop does not end the members."""
         self.exporter: ExporterReading | None = exporter_reading()
@@ -147,11 +149,20 @@ class World:
         if final:
             self.set(open=False)
 
+    def rehearse(self, checkpoint: str, generation: int) -> None:
+        self._answer()
+        self._check(Start(checkpoint, generation, rehearsal=True))
+
+    def _check(self, request: Start) -> None:
+        starting.check(request, self.state)
+        if not Path(request.checkpoint).is_dir():
+            raise RefusedError(f"{request.checkpoint}: is not a checkpoint of this run")
+        if self.refuses:
+            raise RefusedError(self.refuses)
+
     def start(self, checkpoint: str, generation: int) -> RunState:
         self._answer()
-        starting.check(Start(checkpoint, generation), self.state)
-        if not Path(checkpoint).is_dir():
-            raise RefusedError(f"{checkpoint}: is not a checkpoint of this run")
+        self._check(Start(checkpoint, generation))
         self.launched.append((Path(checkpoint).name, generation))
         self.exporter = exporter_reading(0.0)
         self.progress = replace(

@@ -52,6 +52,13 @@ def test_start_is_refused(generation: int, change: dict[str, Any], sentence: str
         starting.check(Start("/c", generation), structs.replace(CRASHED, **change))
 
 
+def test_a_rehearsal_does_not_ask_whether_anybody_lives() -> None:
+    lives = structs.replace(CRASHED, ended=None, members=[Member(1, 1, "S")])
+    starting.check(Start("/c", 4, rehearsal=True), lives)
+    with pytest.raises(RefusedError, match="the run is closed"):
+        starting.check(Start("/c", 4, rehearsal=True), structs.replace(lives, open=False))
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> RunSpec:
     """The folder of a demo training that was cut off after two of four epochs."""
@@ -173,5 +180,9 @@ def test_start_beside_a_living_training_is_refused(runs: Runs, tmp_path: Path) -
     with pytest.raises(RefusedError, match="generation 1 still lives"):
         control.ask(folder, Start(str(tmp_path / "out/luca-000001-state"), 2))
     assert state(folder).generation == 1 and keeper_pid(folder)
+    rehearsed = control.ask(folder, Start(str(tmp_path / "out/luca-000001-state"), 2, rehearsal=True))
+    assert (rehearsed.generation, rehearsed.ended) == (1, None)
+    with pytest.raises(RefusedError, match="is not a checkpoint of this run"):
+        control.ask(folder, Start(str(tmp_path / "out/luca-000003-state"), 2, rehearsal=True))
     stop(folder)
     until_closed(folder)

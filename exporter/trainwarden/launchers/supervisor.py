@@ -4,6 +4,9 @@ from trainwarden.model import RunState
 from trainwarden.runs import control
 from trainwarden.runs.folder import RunFolder
 
+START_SECONDS = 60.0
+"""For verifying the checkpoint again, and for the keeper's launch."""
+
 
 class SupervisorLauncher:
     """Implements ``launchers.base.Launcher`` by the verbs of the control socket."""
@@ -19,6 +22,10 @@ class SupervisorLauncher:
         """Ask the supervisor to stop every member."""
         control.ask(self._folder, control.Stop(by="receiver", final=final, reason=reason))
 
+    def rehearse(self, checkpoint: str, generation: int) -> None:
+        """Ask the supervisor whether it would launch; it verifies the checkpoint and makes the command."""
+        control.ask(self._folder, control.Start(checkpoint, generation, rehearsal=True), timeout=START_SECONDS)
+
     def start(self, checkpoint: str, generation: int) -> RunState:
         """Ask the supervisor to launch the next generation; it verifies the checkpoint again."""
-        return control.ask(self._folder, control.Start(checkpoint=checkpoint, generation=generation), timeout=60.0)
+        return control.ask(self._folder, control.Start(checkpoint, generation), timeout=START_SECONDS)

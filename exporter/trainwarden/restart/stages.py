@@ -87,11 +87,21 @@ def _decide(desk: Desk, facts: Facts, now: Moment) -> AnyEvent | None:
     if isinstance(decision, GiveUp):
         return GaveUp(reason=decision.reason, detail=_why(decision.reason, facts), facts=facts)
     if not isinstance(decision, Hold):
-        return Decided(reason=decision.reason, facts=facts)
+        return _rehearsed(desk, facts) or Decided(reason=decision.reason, facts=facts)
     desk.scratch.not_before = now.mono + desk.spec.limits.decide_again
     if decision.passing and decision.reason is _case(desk).hold:
         return None
     return Held(reason=decision.reason, passing=decision.passing, facts=facts)
+
+
+def _rehearsed(desk: Desk, facts: Facts) -> GaveUp | None:
+    """Whether the launch would be refused: then the run is not stopped in the first place."""
+    assert facts.checkpoint is not None
+    try:
+        desk.launcher.rehearse(facts.checkpoint.path, _case(desk).generation + 1)
+    except RefusedError as error:
+        return GaveUp(reason=GiveUpReason.LAUNCH_REFUSED, detail=f"launch_refused: {error}", facts=facts)
+    return None
 
 
 def _why(reason: GiveUpReason, facts: Facts) -> str:

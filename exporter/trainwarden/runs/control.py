@@ -44,10 +44,14 @@ class Stop(Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", ta
 
 
 class Start(Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="start"):
-    """Launch ``generation`` from ``checkpoint``, which the supervisor verifies again. Answers when it is launched."""
+    """Launch ``generation`` from ``checkpoint``, which the supervisor verifies again. Answers when it is launched.
+
+    A ``rehearsal`` launches nothing: it is refused where the launch itself would be, whoever still lives.
+    """
 
     checkpoint: str
     generation: int
+    rehearsal: bool = False
 
 
 Request = Probe | Stop | Start

@@ -13,6 +13,7 @@ from trainwarden.errors import RefusedError
 from trainwarden.model import Checkpoint, Resume, RunSpec, RunState
 from trainwarden.runs.control import Start
 from trainwarden.runs.identity import DEAD_STATES
+from trainwarden.supervise import configured
 from trainwarden.supervise.resumable import recipe_of
 
 _VERIFY_SECONDS = 8.0
@@ -21,20 +22,31 @@ _VERIFY_SECONDS = 8.0
 
 def check(request: Start, state: RunState) -> None:
     """Refuse what must not be started, whatever the checkpoint. Raises ``RefusedError``."""
+    refusals = _never(request, state) if request.rehearsal else (*_never(request, state), *_not_yet(state))
+    for applies, sentence in refusals:
+        if applies:
+            raise RefusedError(sentence)
+
+
+def _never(request: Start, state: RunState) -> tuple[tuple[bool, str], ...]:
+    """What the death of the generation that is there would not change."""
     current = state.generation
-    refusals = (
+    return (
         (request.generation <= current, f"generation {request.generation} was launched already"),
         (request.generation > current + 1, f"the next generation is {current + 1}, not {request.generation}"),
         (not state.open, "the run is closed: it finished, was stopped for good, or was given up"),
+        (not state.resumable, state.resumable_reason),
+    )
+
+
+def _not_yet(state: RunState) -> tuple[tuple[bool, str], ...]:
+    current = state.generation
+    return (
         (state.wedged, "a process of the run is still there after SIGKILL: nothing may be launched beside it"),
         (state.ended is None, f"generation {current} still lives"),
         (_left(state) > 0, f"{_left(state)} process(es) of generation {current} still live"),
         (state.stopping_since is not None, "a stop is still under way"),
-        (not state.resumable, state.resumable_reason),
     )
-    for applies, sentence in refusals:
-        if applies:
-            raise RefusedError(sentence)
 
 
 def _left(state: RunState) -> int:
@@ -64,5 +76,7 @@ def _choose(wanted: Path, folder: Path, spec: RunSpec, now: float) -> Checkpoint
 
 def resume_command(spec: RunSpec, checkpoint: Checkpoint) -> tuple[list[str], Resume]:
     """The run's original command, going on from the checkpoint. Raises ``RefusedError``."""
+    if why := configured.changed(spec):
+        raise RefusedError(why)
     argv = recipe_of(spec).resume_command(spec.command, Path(spec.cwd), checkpoint)
     return argv, Resume(checkpoint.path, checkpoint.epoch, checkpoint.step)

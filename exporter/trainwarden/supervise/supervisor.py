@@ -116,6 +116,8 @@ class Supervisor:
         self._watch.scan(moment())
         starting.check(request, self._watch.state(moment()))
         argv, resume = starting.resume_command(self._spec, starting.choose(request, self._spec, time.time()))
+        if request.rehearsal:
+            return moment()
         launched = self._launch(request.generation, argv)
         now = moment()
         self._watch.launched(launched, resume, now)
