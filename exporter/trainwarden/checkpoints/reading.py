@@ -4,27 +4,55 @@ Nothing under ``checkpoints`` opens a file for writing, unpickles, or imports a 
 """
 
 import os
+import stat
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+_MAX_JSON = 100_000_000
+"""Bytes; a trainer's log history makes some megabytes."""
 
 
-def describe(path: Path, read: Callable[[BinaryIO], str]) -> str:
+def describe(path: Path, read: Callable[[BufferedReader], str]) -> str:
     """Run ``read`` on the open file: empty where it is whole, else one sentence that names the file."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             problem = read(file) or _hole(file)
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
     return f"{path}: {problem}" if problem else ""
 
 
-def size_of(file: BinaryIO) -> int:
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading. Raises ``OSError``, also for a named pipe, at which a plain open would wait for ever."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.fdopen(descriptor, "rb")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OSError(0, "is not a file", str(path))
+    return file
+
+
+def size_of(file: BufferedReader) -> int:
     """Length of an open file, bytes."""
     return os.fstat(file.fileno()).st_size
 
 
-def _hole(file: BinaryIO) -> str:
+def read_json(path: Path, kind: type[T]) -> T | None:
+    """What a JSON file holds; None for one that is cut short or something else. Raises ``OSError``."""
+    with open_regular(path) as file:
+        content = file.read(_MAX_JSON)
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _hole(file: BufferedReader) -> str:
     """A writer that sets the length first and is killed leaves a file of the right size with a hole at its end."""
     size = size_of(file)
     try:

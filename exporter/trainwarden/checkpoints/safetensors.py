@@ -5,8 +5,8 @@ tensor's offsets, then the data. The library up to 0.7 writes in place under the
 prefix of the file; 0.8 makes the file full-sized first, so a killed save may leave a hole.
 """
 
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
@@ -27,7 +27,7 @@ def fault(path: Path) -> str:
     return describe(path, _read)
 
 
-def _read(file: BinaryIO) -> str:
+def _read(file: BufferedReader) -> str:
     size = size_of(file)
     if size < _LENGTH:
         return f"is {size} bytes long, too short for a safetensors file: the save was cut short"
@@ -36,7 +36,8 @@ def _read(file: BinaryIO) -> str:
         return f"announces a header of {length} bytes, more than the format allows: it is damaged"
     if _LENGTH + length > size:
         return "ends inside its header: the save was cut short"
-    data = _data_length(file.read(length))
+    # The first byte is looked at first: a damaged length would have most of the file read as its header.
+    data = _data_length(file.read(length)) if file.peek(1)[:1] == b"{" else None
     if data is None:
         return "has a header that is not safetensors: it is damaged"
     whole = _LENGTH + length + data
@@ -53,4 +54,9 @@ def _data_length(header: bytes) -> int | None:
         tensors = [msgspec.json.decode(entry, type=_Tensor) for entry in entries.values()]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    return max((end for tensor in tensors for end in tensor.data_offsets), default=0)
+    end = 0
+    for offsets in sorted(tensor.data_offsets for tensor in tensors):
+        if offsets[0] != end or offsets[1] < end:  # the library takes no gap and no overlap either
+            return None
+        end = offsets[1]
+    return end

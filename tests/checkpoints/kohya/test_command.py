@@ -77,8 +77,3 @@ def test_the_number_of_processes_may_stand_in_accelerates_default_file(tmp_path:
     default.parent.mkdir(parents=True)
     default.write_text("num_processes: 3\n")
     assert line.processes(["accelerate", "launch", "train_network.py"], tmp_path) == 3
-
-
-def test_options_are_read_in_both_spellings() -> None:
-    given = line.options(["--a", "1", "--b=2", "--save_state", "--c=x=y", "--a", "3", "--network_args", "k=1", "k=2"])
-    assert given == {"a": "3", "b": "2", "save_state": True, "c": "x=y", "network_args": "k=1"}

@@ -6,12 +6,11 @@ end ``NAME-state/`` and then ``NAME.safetensors``.
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from trainwarden.checkpoints.base import Found
-from trainwarden.errors import CheckpointError
+from trainwarden.checkpoints.listing import entries
 
 WEIGHTS = (".safetensors", ".ckpt", ".pt")
 """What ``--save_model_as`` allows."""
@@ -38,7 +37,7 @@ def find(folder: Path, output_name: str | None) -> list[Found]:
     about the position beside an epoch's.
     """
     patterns = _patterns(names(output_name))
-    found = [f for entry in _entries(folder) if (f := _match(entry, patterns)) is not None]
+    found = [f for entry in entries(folder, "--output_dir") if (f := _match(entry, patterns)) is not None]
     return sorted(found, key=_position, reverse=True)
 
 
@@ -84,18 +83,3 @@ def _position(found: Found) -> tuple[bool, int, int, bool]:
     """Of one epoch the state is written after the weights; at the end it is the other way round."""
     is_state = found.path.name.endswith(_STATE)
     return found.final, found.epoch or 0, found.step or 0, is_state != found.final
-
-
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            yield from entries
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{folder}: there is no such checkpoint folder (kohya makes it at its first save); "
-            "if it is not the trainer's --output_dir, name the right one with --checkpoints"
-        ) from error
-    except OSError as error:
-        raise CheckpointError(
-            f"{folder}: the checkpoint folder cannot be listed: {error.strerror}; give it to the user who runs this"
-        ) from error

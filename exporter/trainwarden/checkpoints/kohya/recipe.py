@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from trainwarden.checkpoints import safetensors, torchzip
+from trainwarden.checkpoints.arguments import without
 from trainwarden.checkpoints.base import Found, Settings
 from trainwarden.checkpoints.kohya import command as line
 from trainwarden.checkpoints.kohya import files, state
@@ -47,7 +48,7 @@ class KohyaRecipe:
         epoch = _check(checkpoint, options)
         _check_unfinished(checkpoint, options)
         position = _position(epoch, checkpoint, line.processes(parts.launcher, cwd))
-        kept = line.without(parts.arguments, _RESUME_OPTIONS)
+        kept = without(parts.arguments, _RESUME_OPTIONS, line.SWITCHES)
         return [*parts.launcher, *kept, "--resume", checkpoint.path, *position]
 
     def resumed_from(self, command: list[str]) -> Resume | None:

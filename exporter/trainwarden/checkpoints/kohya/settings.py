@@ -14,6 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from trainwarden.checkpoints.arguments import options
 from trainwarden.checkpoints.base import Settings
 from trainwarden.checkpoints.kohya import command as line
 
@@ -79,7 +80,7 @@ class Options(Struct, frozen=True):
 
 def read_options(arguments: list[str], cwd: Path) -> Options:
     """Read the command line's options, and under them those of the file that it names."""
-    given = line.options(arguments)
+    given = options(arguments, line.SWITCHES)
     named = given.get("config_file")
     if not isinstance(named, str):
         return Options(given=given, in_file={})

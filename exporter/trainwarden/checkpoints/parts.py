@@ -1,0 +1,67 @@
+"""Is a checkpoint that is a folder of files whole?
+
+Trainers write the files one after the other, most in place and none synced. So a killed save leaves files missing,
+empty or cut short; and a killed save over an older checkpoint leaves a mix of both, in which every file is there and
+the times are out of order.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from trainwarden.checkpoints import safetensors, torchzip
+from trainwarden.checkpoints.reading import read_json
+
+CHECKS = {
+    ".safetensors": safetensors.fault,
+    ".bin": torchzip.fault,
+    ".ckpt": torchzip.fault,
+    ".pkl": torchzip.fault,
+    ".pt": torchzip.fault,
+    ".pth": torchzip.fault,
+}
+"""How a file is verified, by its ending."""
+_INDEX = ".index.json"
+
+
+class _Index(Struct):
+    weight_map: dict[str, str]
+
+
+def missing(folder: Path, names: Sequence[str]) -> str:
+    """One sentence that names those that are not there; empty where all are."""
+    absent = [name for name in names if not (folder / name).is_file()]
+    return f"{folder}: {', '.join(absent)} missing: the save was cut short" if absent else ""
+
+
+def damaged(folder: Path) -> str:
+    """The fault of the first damaged file, whatever wrote it; empty where all are whole. Raises ``OSError``."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in CHECKS)
+    return next(filter(None, (CHECKS[path.suffix](path) for path in files)), "")
+
+
+def out_of_order(folder: Path, names: Sequence[str]) -> str:
+    """One sentence where the files were not written in this order; empty where they were. Raises ``OSError``."""
+    times = [(folder / name).stat().st_mtime_ns for name in names]
+    for first, then, name in zip(times, times[1:], names[1:], strict=False):
+        if then < first:
+            return (
+                f"{folder / name}: is older than the file written before it: a save over an older one was cut "
+                "short, or the folder was copied without its times (copy with cp -a)"
+            )
+    return ""
+
+
+def weights(folder: Path, candidates: Sequence[str]) -> list[str]:
+    """The files that hold the weights, under the first of these names that is there; empty where none is.
+
+    Of a sharded model (``NAME.index.json``) the index, and every shard that it names. Raises ``OSError``.
+    """
+    for name in candidates:
+        if (folder / name).is_file():
+            return [name]
+        if (folder / (name + _INDEX)).is_file():
+            index = read_json(folder / (name + _INDEX), _Index)
+            return [*sorted(set(index.weight_map.values())), name + _INDEX] if index else []
+    return []
