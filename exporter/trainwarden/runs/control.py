@@ -54,7 +54,11 @@ class Start(Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", t
     rehearsal: bool = False
 
 
-Request = Probe | Stop | Start
+class Detach(Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="detach"):
+    """End the watch of an attached run, and leave its training alone. Refused for a run that trainwarden started."""
+
+
+Request = Probe | Stop | Start | Detach
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -71,7 +75,7 @@ def decode_request(line: bytes) -> Request:
     try:
         request: Request = msgspec.json.decode(line, type=Request)
     except msgspec.MsgspecError as error:
-        raise RefusedError(f"not a verb of this socket (probe, stop, start): {error}") from error
+        raise RefusedError(f"not a verb of this socket (probe, stop, start, detach): {error}") from error
     return request
 
 

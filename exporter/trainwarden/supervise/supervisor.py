@@ -22,7 +22,7 @@ from trainwarden.runs import identity
 from trainwarden.runs.attendance import KEEPER_LOCK, SUPERVISOR_LOCK, is_held
 from trainwarden.runs.control import Probe, Reply, Request, Start, Stop
 from trainwarden.runs.folder import RunFolder
-from trainwarden.supervise import kept, orders, starting
+from trainwarden.supervise import capture, kept, orders, starting
 from trainwarden.supervise.detach import lock, start_keeper, until
 from trainwarden.supervise.kept import Kept
 from trainwarden.supervise.server import ControlServer
@@ -99,11 +99,16 @@ class Supervisor:
         now = moment()
         self._watch.look(now)
         if isinstance(request, Stop):
+            if request.by == "receiver" and not request.final:
+                state = self._watch.state(now)
+                capture.write(self._folder, state.generation, state.members)
             self._watch.stop(by=request.by, final=request.final, now=now)
         elif isinstance(request, Start):
             now = self._start(request)
         elif isinstance(request, Probe):
             self._probe(request, now)
+        else:
+            raise RefusedError(f"run '{self._spec.name}' was started by trainwarden: there is nothing to detach")
         self._beat(now)
         return Reply(ok=True, state=self._watch.state(now))
 
