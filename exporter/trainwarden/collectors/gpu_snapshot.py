@@ -43,13 +43,13 @@ def snapshot(timeout: float) -> list[GpuUse] | None:
 
 
 def read() -> Snapshot:
-    """Ask the driver in this process. Raises ``DriverError``; may never return."""
-    from trainwarden.collectors.gpu import Driver, DriverError
+    """Ask the driver in this process, a lost card left out. Raises ``DriverError``; may never return."""
+    from trainwarden.collectors.gpu.driver import Driver, read_unless_lost
 
-    reading = Driver().read()
-    if reading.faults:
-        raise DriverError("; ".join(reading.faults))
-    return Snapshot([msgspec.convert(gpu, GpuUse, from_attributes=True) for gpu in reading.gpus if gpu.up])
+    driver = Driver()
+    driver.prepare()
+    found = [read_unless_lost(card) for card in driver.session.cards] if driver.session else []
+    return Snapshot([msgspec.convert(gpu, GpuUse, from_attributes=True) for gpu in found if gpu is not None])
 
 
 def main() -> int:

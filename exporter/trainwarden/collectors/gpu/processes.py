@@ -1,0 +1,97 @@
+"""Whose processes are on the GPUs: the driver tells pids, the run folders tell which pid is whose."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from trainwarden import names, system
+from trainwarden.collectors.base import metric
+from trainwarden.collectors.gpu.reading import Gpu, GpusReading
+from trainwarden.collectors.runs import Run
+from trainwarden.collectors.runs.cards import cards
+from trainwarden.model import RunState
+from trainwarden.series import Series
+
+
+class Owners(Struct, frozen=True):
+    """Who runs on which card."""
+
+    on: dict[str, list[tuple[int, str, int | None]]]
+    """Pid, run (empty: nobody's that is known here) and bytes, by the card's UUID, where the driver tells pids."""
+    readable: frozenset[str]
+    """The live runs whose pids mean here what they mean there."""
+    complete: bool
+    """Whether that holds for every live run, so that whoever is no run's member is somebody else."""
+
+
+def owners(reading: GpusReading, runs: Iterable[Run], proc: Path = system.PROC) -> Owners:
+    """Find out whose the processes on the GPUs are. Raises OSError where ``/proc`` itself cannot be read."""
+    namespace = system.pid_namespace(proc)
+    live = {run.name: run.state for run in runs if run.up and run.state is not None}
+    readable = {name: state for name, state in live.items() if _namespace(state) == namespace}
+    members = {member.pid: (name, member.start_time) for name, s in readable.items() for member in s.members}
+    on = {
+        gpu.uuid: [(p.pid, _owner(p.pid, members, proc), p.memory_bytes) for p in gpu.processes]
+        for gpu in reading.gpus
+        if gpu.processes is not None
+    }
+    return Owners(on, frozenset(readable), len(readable) == len(live))
+
+
+def _namespace(state: RunState) -> int | None:
+    return state.training.pid_namespace if state.training else None
+
+
+def _owner(pid: int, members: Mapping[int, tuple[str, int]], proc: Path) -> str:
+    run, start_time = members.get(pid, ("", 0))
+    if run:
+        stat = system.read_stat(pid, proc)
+        if stat is not None and stat.start_time != start_time:
+            return ""  # the member is gone, and its pid somebody else's
+    return run
+
+
+def families(
+    reading: GpusReading, runs: Iterable[Run], *, by_pid: bool = False, proc: Path = system.PROC
+) -> Iterator[Series]:
+    """GPU memory by run (and by process, where asked for), and strangers on the GPUs of each run."""
+    every = list(runs)
+    known = {gpu.uuid: gpu.index for gpu in reading.gpus}
+    found = owners(reading, every, proc)
+    if found.complete:
+        yield from metric(names.GPU_PROCESS_MEMORY, (((*_at(gpu), run), m) for gpu, run, m in _by_run(reading, found)))
+    if by_pid:
+        yield from metric(
+            names.GPU_PID_MEMORY,
+            (
+                ((*_at(gpu), run, str(pid)), memory)
+                for gpu in reading.gpus
+                for pid, run, memory in found.on.get(gpu.uuid, ())
+            ),
+        )
+    yield from metric(
+        names.RUN_FOREIGN_PROCESSES,
+        (
+            ((run.name, index, uuid), sum(owner != run.name for _, owner, _ in found.on[uuid]))
+            for run in every
+            for index, uuid in cards(run, known)
+            if run.name in found.readable and uuid in found.on
+        ),
+    )
+
+
+def _at(gpu: Gpu) -> tuple[str, str]:
+    return str(gpu.index), gpu.uuid
+
+
+def _by_run(reading: GpusReading, found: Owners) -> Iterator[tuple[Gpu, str, int | None]]:
+    """The bytes of each run on each card; None where the driver does not tell those of one of its processes."""
+    for gpu in reading.gpus:
+        parts: dict[str, list[int | None]] = defaultdict(list)
+        for _, run, memory in found.on.get(gpu.uuid, ()):
+            parts[run].append(memory)
+        for run, told in parts.items():
+            known = [memory for memory in told if memory is not None]
+            yield gpu, run, sum(known) if len(known) == len(told) else None

@@ -1,0 +1,115 @@
+"""Reads all GPUs, whatever happens to one of them: no call that hangs holds the others up, or the scrape."""
+
+import math
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from trainwarden.collectors.gpu import nvml
+from trainwarden.collectors.gpu.driver import Driver, DriverError, card_error, driver_error
+from trainwarden.collectors.gpu.nvml import NvmlError
+from trainwarden.collectors.gpu.reading import Gpu, GpusReading
+from trainwarden.deadline import Deadline, OverdueError, Rounds
+
+OPEN_SECONDS = 0.25
+CARD_SECONDS = 0.25
+WHOLE_SECONDS = 0.7
+"""How long opening the driver, one card, and all together are waited for: a scrape is to answer within a second."""
+REOPEN_SECONDS = 300.0
+"""How often the driver is opened anew while a card is lost: NVML may find one that came back only then."""
+
+_DRIVER_GONE = (nvml.UNINITIALIZED, nvml.DRIVER_NOT_LOADED)
+
+
+class Gpus:
+    """The sensor. Remembers the cards that it has seen. One reading at a time."""
+
+    def __init__(self, driver: Driver | None = None, expected: int | None = None) -> None:
+        self.known: dict[str, int] = {}
+        """Index by UUID of every card that was ever up; replaced whole, so that other threads may look."""
+        self._driver = driver or Driver()
+        self._configured = expected
+        self._most = 0
+        """Cards that were ever seen at once."""
+        self._opening: Deadline[None] = Deadline("the NVIDIA driver", OPEN_SECONDS)
+        self._rounds: Rounds[int, Gpu] = Rounds(CARD_SECONDS, WHOLE_SECONDS)
+
+    def read(self, seconds: float = math.inf) -> GpusReading:
+        """Ask the driver for everything. Never raises, and returns within 0.7 s; ``seconds`` can only tighten that."""
+        until = time.monotonic() + min(seconds, WHOLE_SECONDS)
+        trouble = self._prepare(until)
+        session = self._driver.session
+        cards = {} if session is None else {card.index: card.read for card in session.cards}
+        said = self._rounds.read(cards, until - time.monotonic()) if cards else {}
+        answers = _Answers.of(said)
+        if trouble is None:
+            self._recover(answers)
+        gpus = (*answers.found, *self._down(answers))
+        self._most = max(self._most, len(cards))
+        return GpusReading(
+            listed=len(cards) if trouble is None else None,
+            expected=self._most if self._configured is None else self._configured,
+            driver_version="" if session is None else session.driver_version,
+            gpus=gpus,
+            xids=self._driver.xids.all(),
+            faults=(*([] if trouble is None else [str(trouble)]), *answers.faults()),
+            timeouts=isinstance(trouble, OverdueError) + len(answers.overdue),
+        )
+
+    def _prepare(self, until: float) -> DriverError | OverdueError | None:
+        if not self._driver.is_due:
+            return None
+        try:
+            self._opening.run(self._driver.prepare, until - time.monotonic())
+        except (DriverError, OverdueError) as error:
+            return error
+        return None
+
+    def _down(self, answers: "_Answers") -> Iterator[Gpu]:
+        """The cards that were there and do not answer, and those that never did."""
+        here = {gpu.uuid for gpu in answers.found}
+        gone = [Gpu(index=index, uuid=uuid, up=False) for uuid, index in self.known.items() if uuid not in here]
+        self.known = {**self.known, **{gpu.uuid: gpu.index for gpu in answers.found}}
+        yield from gone
+        silent = {*answers.failed, *answers.overdue} - {gpu.index for gpu in gone}
+        yield from (Gpu(index=index, uuid="", up=False) for index in sorted(silent))
+
+    def _recover(self, answers: "_Answers") -> None:
+        """Open the driver anew, or count its cards again, where the answers say that it has changed."""
+        session = self._driver.session
+        if session is None:
+            return
+        codes = {error.code for error in answers.failed.values()}
+        lost_for_long = nvml.GPU_IS_LOST in codes and time.monotonic() - session.opened_at > REOPEN_SECONDS
+        if lost_for_long or not codes.isdisjoint(_DRIVER_GONE):
+            self._driver.end()
+        elif codes - {nvml.GPU_IS_LOST}:
+            session.look_at = 0.0
+
+
+class _Answers(NamedTuple):
+    """What a round of cards said."""
+
+    found: list[Gpu]
+    failed: dict[int, NvmlError]
+    overdue: dict[int, OverdueError]
+
+    @classmethod
+    def of(cls, said: dict[int, "Gpu | Exception"]) -> "_Answers":
+        """Sorted by kind. Raises what nobody foresaw."""
+        unforeseen = next((a for a in said.values() if not isinstance(a, (Gpu, NvmlError, OverdueError))), None)
+        if isinstance(unforeseen, Exception):
+            raise unforeseen
+        return cls(
+            found=[answer for answer in said.values() if isinstance(answer, Gpu)],
+            failed={index: answer for index, answer in said.items() if isinstance(answer, NvmlError)},
+            overdue={index: answer for index, answer in said.items() if isinstance(answer, OverdueError)},
+        )
+
+    def faults(self) -> Iterator[str]:
+        """A sentence each. A lost card is a reading; a driver that is gone is one fault, not one a card."""
+        for index, error in self.failed.items():
+            if error.code not in (nvml.GPU_IS_LOST, *_DRIVER_GONE):
+                yield str(card_error(index, error))
+        yield from (f"GPU {index} {overdue}" for index, overdue in self.overdue.items())
+        yield from {str(driver_error(e)) for e in self.failed.values() if e.code in _DRIVER_GONE}
