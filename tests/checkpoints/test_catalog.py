@@ -115,6 +115,14 @@ def test_a_verdict_is_remembered_until_a_file_changes(tmp_path: Path) -> None:
     assert recipe.read[6:] == ["tiny-000004-state"]
 
 
+def test_what_is_not_known_yet_is_unsettled_and_asked_for_again(tmp_path: Path) -> None:
+    said: list[str | None] = [None, ""]
+    looked = Catalog(RECIPES["kohya"], tmp_path, "tiny", 5.0, verify=lambda *_: said.pop(0))
+    make_weights(tmp_path / "tiny-000002.safetensors", WRITTEN_AT)
+    verdicts = [looked.list(LATER)[0].verdict for _ in range(3)]
+    assert verdicts == [Verdict.UNSETTLED, Verdict.VALID, Verdict.VALID]
+
+
 def test_a_clock_that_was_set_back_does_not_hide_a_checkpoint(tmp_path: Path) -> None:
     make_run(tmp_path)
     assert newest_valid(catalog(tmp_path).list(WRITTEN_AT - 86400)) is not None

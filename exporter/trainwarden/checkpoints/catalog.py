@@ -4,7 +4,7 @@ A verdict is remembered for as long as no file of the checkpoint changes, so tha
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -14,14 +14,16 @@ from trainwarden.model import Checkpoint, Verdict
 
 Checkpoints = list[Checkpoint]
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-_Signature = tuple[tuple[str, int, int, int], ...]
+Signature = tuple[tuple[str, int, int, int], ...]
 """Path, inode, size and modification time (ns) of every file of a checkpoint."""
+Verify = Callable[[Found, Signature], str | None]
+"""What reading a checkpoint of that signature said: empty where it is whole, else the fault; None: not known yet."""
 
 
 class _Look(NamedTuple):
     """What was seen of a checkpoint at the last look."""
 
-    signature: _Signature
+    signature: Signature
     fault: str | None
     """None: not read yet."""
 
@@ -30,7 +32,7 @@ class Catalog:
     """The checkpoints of one run.
 
     ``settle``: seconds for which a new one is left alone, it may still be written. ``found_at_launch``: what
-    ``found_in`` said before the first launch.
+    ``found_in`` said before the first launch. ``verify``: for who cannot wait until a checkpoint has been read.
     """
 
     def __init__(
@@ -40,12 +42,15 @@ class Catalog:
         output_name: str | None,
         settle: float,
         found_at_launch: Mapping[str, str] = _NOTHING,
+        *,
+        verify: Verify | None = None,
     ) -> None:
         self._recipe = recipe
         self._folder = folder
         self._output_name = output_name
         self._settle = settle
         self._found_at_launch = found_at_launch
+        self._verify: Verify = verify or (lambda found, _: recipe.verify(found))
         self._looks: dict[Path, _Look] = {}
 
     def list(self, now: float) -> Checkpoints:
@@ -63,14 +68,14 @@ class Catalog:
         self._looks = looks
         return checkpoints
 
-    def _look(self, found: Found, signature: _Signature, young: bool) -> _Look:
+    def _look(self, found: Found, signature: Signature, young: bool) -> _Look:
         last = self._looks.get(found.path)
         changed = last is not None and last.signature != signature
         if young or changed:
             return _Look(signature, None)
         if last is not None and last.fault is not None:
             return last
-        return _Look(signature, self._recipe.verify(found))
+        return _Look(signature, self._verify(found, signature))
 
 
 def found_in(recipe: Recipe, folder: Path, output_name: str | None) -> dict[str, str]:
@@ -111,7 +116,7 @@ def why_not(checkpoint: Checkpoint) -> str:
     return f"{checkpoint.path}: is whole, and was not chosen"
 
 
-def _sign(path: Path) -> tuple[_Signature, float]:
+def _sign(path: Path) -> tuple[Signature, float]:
     """The signature, and when the file written last was written (for an empty folder: the folder)."""
     files = [path] if path.is_file() else sorted(inner for inner in path.rglob("*") if inner.is_file())
     stats = {str(file): file.stat() for file in files}
@@ -119,7 +124,7 @@ def _sign(path: Path) -> tuple[_Signature, float]:
     return signature, max(s.st_mtime for s in (stats.values() or [path.stat()]))
 
 
-def _digest(signature: _Signature) -> str:
+def _digest(signature: Signature) -> str:
     return hashlib.sha256(repr(signature).encode(errors="surrogateescape")).hexdigest()
 
 
