@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from trainwarden import guide
 from trainwarden.errors import ConfigurationError
-from trainwarden.model import Budget, Limits
+from trainwarden.model import Budget, Limits, Seconds
 from trainwarden.names import EXPORTER_PORT, RECEIVER_PORT, RUN_NAME, RUN_NAME_RULE
 
 ENVIRONMENT = "TRAINWARDEN_CONFIG"
@@ -27,6 +27,8 @@ class ExporterConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """``exporter:``, the read-only side."""
 
     listen: str = f"127.0.0.1:{EXPORTER_PORT}"
+    keep_ended: Seconds = 7 * 86400.0
+    """How long a run that is over stays in the metrics: after that it is history, which Prometheus has."""
 
 
 class ReceiverConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
