@@ -110,8 +110,13 @@ class RunFolder:
 
     def read_progress(self) -> list[Progress]:
         """Every writer's progress, in the order of their file names."""
-        paths = sorted((self.path / "progress").glob("[!.]*.json"))
-        found = (self._read(path, Progress) for path in paths)
+        folder = self.path / "progress"
+        try:
+            names = sorted(os.listdir(folder))  # noqa: PTH208  (once a run and scrape: no Path a file)
+        except OSError:
+            return []
+        files = (name for name in names if name.endswith(".json") and not name.startswith("."))
+        found = (self._read(folder / name, Progress) for name in files)
         return [progress for progress in found if progress is not None]
 
     def write_progress(self, progress: Progress) -> None:
