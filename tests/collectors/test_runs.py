@@ -1,3 +1,4 @@
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -5,8 +6,7 @@ from typing import Any
 import pytest
 
 from tests.collectors.samples import BOOT, NOW, progress, spec, state, values, write
-from trainwarden.collectors import runs
-from trainwarden.collectors.runs import Run
+from trainwarden.collectors.runs import Run, Runs, RunsReading, cards, families
 from trainwarden.model import (
     STEP_BUCKETS,
     Ended,
@@ -21,24 +21,30 @@ from trainwarden.runs.attendance import KEEPER_LOCK, SUPERVISOR_LOCK
 from trainwarden.supervise.detach import lock
 
 A, B = "GPU-aaaa-1111", "GPU-bbbb-2222"
+DAY = 86400.0
+ENDED = Ended(Outcome.CRASHED, NOW)
 
 
-def read(root: Path, gpus: dict[str, int] | None = None, now: float = NOW, boot: str = BOOT) -> runs.RunsReading:
-    return runs.read(root, now, boot, gpus or {})
+def read(root: Path, now: float = NOW, boot: str = BOOT) -> RunsReading:
+    return Runs(root, keep_ended=7 * DAY).read(now, boot)
 
 
-def read_one(root: Path, *parts: Any, **reading: Any) -> Run:
+def read_one(root: Path, *parts: Any) -> Run:
     write(root, *parts)
-    return read(root, **reading).runs[0]
+    return read(root).runs[0]
+
+
+def told(root: Path) -> dict[str, dict[str, float]]:
+    return values(families(read(root).runs, {}))
 
 
 def test_no_runs_folder_is_an_empty_reading(tmp_path: Path) -> None:
-    assert read(tmp_path / "none") == runs.RunsReading()
+    assert read(tmp_path / "none") == RunsReading()
 
 
 def test_a_folder_without_run_json_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "stray").mkdir()
-    assert read(tmp_path) == runs.RunsReading()
+    assert read(tmp_path) == RunsReading()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +87,7 @@ def test_one_phase_comes_of_state_and_progress(
 ) -> None:
     run = read_one(tmp_path, spec(), *parts)
     assert (run.phase, run.phase_since, run.up) == (phase, since, up)
-    found = values(runs.families(read(tmp_path)))
+    found = told(tmp_path)
     assert {key for key, value in found["trainwarden_run_phase"].items() if value} == {f"{phase.value},luca"}
     assert len(found["trainwarden_run_phase"]) == len(Phase)
 
@@ -137,25 +143,25 @@ def test_the_heartbeat_is_preferred_and_errors_come_of_every_writer(tmp_path: Pa
 @pytest.mark.parametrize(
     ("declared", "visible", "expected"),
     [
-        pytest.param([1], ["0"], {(1, B)}, id="declared before visible"),
-        pytest.param(None, ["1"], {(1, B)}, id="visible by index"),
-        pytest.param(None, [B, "0"], {(0, A), (1, B)}, id="visible by UUID and index"),
-        pytest.param(None, ["GPU-bbbb"], {(1, B)}, id="visible by the beginning of a UUID"),
+        pytest.param([1], ["0"], {("1", B)}, id="declared before visible"),
+        pytest.param(None, ["1"], {("1", B)}, id="visible by index"),
+        pytest.param(None, [B, "0"], {("0", A), ("1", B)}, id="visible by UUID and index"),
+        pytest.param(None, ["GPU-bbbb"], {("1", B)}, id="visible by the beginning of a UUID"),
         pytest.param(None, [], set(), id="none is visible"),
         pytest.param(None, None, set(), id="nothing is said, two cards: unknown"),
         pytest.param([7], None, set(), id="a declared card that is not there"),
     ],
 )
 def test_the_gpus_of_a_run(
-    tmp_path: Path, declared: list[int] | None, visible: list[str] | None, expected: set[tuple[int, str]]
+    tmp_path: Path, declared: list[int] | None, visible: list[str] | None, expected: set[tuple[str, str]]
 ) -> None:
-    run = read_one(tmp_path, spec(gpus=declared), state(gpus=visible), gpus={A: 0, B: 1})
-    assert set(run.gpus) == expected
+    run = read_one(tmp_path, spec(gpus=declared), state(gpus=visible))
+    assert set(cards(run, {A: 0, B: 1})) == expected
 
 
 def test_a_run_that_says_nothing_uses_the_machines_only_gpu(tmp_path: Path) -> None:
-    run = read_one(tmp_path, spec(), state(), gpus={A: 0})
-    assert run.gpus == ((0, A),)
+    run = read_one(tmp_path, spec(), state())
+    assert cards(run, {A: 0}) == [("0", A)]
 
 
 @pytest.mark.parametrize("broken", ["run.json", "state.json", "progress/output-0.json"])
@@ -188,7 +194,7 @@ def test_the_histogram_is_cumulative(tmp_path: Path) -> None:
     counts = [0] * (len(STEP_BUCKETS) + 1)
     counts[6], counts[-1] = 3, 1
     write(tmp_path, spec(), state(), progress(durations=StepDurations(counts, 99.0)))
-    found = values(runs.families(read(tmp_path)))
+    found = told(tmp_path)
     buckets = found["trainwarden_run_step_duration_seconds_bucket"]
     assert (buckets["2.0,luca"], buckets["2.5,luca"], buckets["60.0,luca"], buckets["+Inf,luca"]) == (0, 3, 3, 4)
     assert found["trainwarden_run_step_duration_seconds_count"] == {"luca": 4}
@@ -206,12 +212,12 @@ def test_the_histogram_is_cumulative(tmp_path: Path) -> None:
 )
 def test_the_exit_code(tmp_path: Path, ended: Ended | None, code: dict[str, float] | None) -> None:
     write(tmp_path, spec(), state(ended=ended))
-    assert values(runs.families(read(tmp_path))).get("trainwarden_run_exit_code") == code
+    assert told(tmp_path).get("trainwarden_run_exit_code") == code
 
 
 def test_what_the_trainer_has_not_said_yet_is_absent(tmp_path: Path) -> None:
     write(tmp_path, spec(), state(), progress(phase=Phase.CACHING))
-    found = values(runs.families(read(tmp_path)))
+    found = told(tmp_path)
     assert not {"trainwarden_run_step", "trainwarden_run_loss", "trainwarden_run_last_step_timestamp_seconds"} & set(
         found
     )
@@ -220,19 +226,104 @@ def test_what_the_trainer_has_not_said_yet_is_absent(tmp_path: Path) -> None:
 
 def test_a_dead_member_that_is_not_reaped_yet_does_not_count(tmp_path: Path) -> None:
     write(tmp_path, spec(), state(members=[Member(1, 1, "R"), Member(2, 1, "Z"), Member(3, 1, "D")]))
-    assert values(runs.families(read(tmp_path)))["trainwarden_run_members"] == {"luca": 2}
+    assert told(tmp_path)["trainwarden_run_members"] == {"luca": 2}
 
 
 def test_the_info_and_the_start_carry_the_generation(tmp_path: Path) -> None:
     write(tmp_path, spec(profile="conservative"), state(generation=3))
-    found = values(runs.families(read(tmp_path)))
+    found = told(tmp_path)
     assert found["trainwarden_run_info"] == {",3,supervisor,conservative,kohya,luca": 1}
     assert found["trainwarden_run_start_timestamp_seconds"] == {"3,luca": NOW - 60}
 
 
-def test_a_run_that_is_long_over_is_history_and_one_that_waits_for_a_restart_is_not(tmp_path: Path) -> None:
-    ended = Ended(Outcome.CRASHED, NOW)
-    write(tmp_path, spec("over"), state(open=False, ended=ended))
-    write(tmp_path, spec("waits"), state(open=True, ended=ended))
-    assert [run.name for run in read(tmp_path, now=NOW + 6 * 86400).runs] == ["over", "waits"]
-    assert [run.name for run in read(tmp_path, now=NOW + 8 * 86400).runs] == ["waits"]
+@pytest.mark.parametrize(
+    ("parts", "leaves"),
+    [
+        pytest.param([state(open=False, ended=ENDED)], True, id="over"),
+        pytest.param([state(open=True, ended=ENDED)], True, id="crashed, and nobody is left to restart it"),
+        pytest.param([state()], True, id="keeper and supervisor were killed"),
+        pytest.param([state(training=Identity("another boot", 1, 1, 1))], True, id="the machine went down"),
+        pytest.param([], True, id="its keeper died before the first beat"),
+        pytest.param([state(beat_at=NOW + 8 * DAY)], False, id="it lives"),
+        pytest.param([state(open=True, ended=ENDED, beat_at=NOW + 8 * DAY)], False, id="it waits for a restart"),
+    ],
+)
+def test_a_run_of_which_nothing_more_can_come_leaves_after_a_while(
+    tmp_path: Path, parts: list[Any], leaves: bool
+) -> None:
+    write(tmp_path, spec(), *parts)
+    assert [run.name for run in read(tmp_path, now=NOW + 6 * DAY).runs] == ["luca"]
+    assert [run.name for run in read(tmp_path, now=NOW + 8 * DAY).runs] == ([] if leaves else ["luca"])
+
+
+def test_a_run_whose_clock_was_late_stays_while_its_keeper_lives(tmp_path: Path) -> None:
+    folder = write(tmp_path, spec(), state())
+    (folder.path / KEEPER_LOCK).touch()
+    with lock(folder.path / KEEPER_LOCK):
+        assert [run.name for run in read(tmp_path, now=NOW + 8 * DAY).runs] == ["luca"]
+
+
+def test_every_writer_of_rank_0_tells_when_it_last_had_something_to_say(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        spec(),
+        state(),
+        progress(),
+        progress(writer="heartbeat", beat_at=NOW - 9),
+        progress(writer="heartbeat", rank=1, beat_at=NOW - 1),
+    )
+    assert told(tmp_path)["trainwarden_run_progress_timestamp_seconds"] == {
+        "luca,output": NOW,
+        "luca,heartbeat": NOW - 9,
+    }
+
+
+def test_the_framework_is_told_by_whichever_writer_knows_it(tmp_path: Path) -> None:
+    parts = [
+        progress(framework="kohya"),
+        progress(writer="heartbeat"),
+        progress(writer="old", generation=0, framework="hf"),
+    ]
+    assert read_one(tmp_path, spec(), state(), *parts).framework == "kohya"
+
+
+def test_losses_that_were_no_number_count_once_though_two_writers_saw_them(tmp_path: Path) -> None:
+    write(tmp_path, spec(), state(), progress(nonfinite_losses=3), progress(writer="heartbeat", nonfinite_losses=2))
+    assert told(tmp_path)["trainwarden_run_nonfinite_losses_total"] == {"luca": 3}
+
+
+def test_saves_are_told_as_the_trainer_showed_them(tmp_path: Path) -> None:
+    write(tmp_path, spec(), state(), progress(saves=2, last_save_seconds=3.5))
+    found = told(tmp_path)
+    assert found["trainwarden_checkpoint_saves_total"] == {"luca": 2}
+    assert found["trainwarden_checkpoint_save_duration_seconds"] == {"luca": 3.5}
+
+
+def test_an_error_kind_of_a_newer_writer_is_told_too(tmp_path: Path) -> None:
+    assert read_one(tmp_path, spec(), state(), progress(errors={"new_kind": 1})).errors["new_kind"] == 1
+
+
+def test_a_file_is_read_again_only_when_it_was_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path, spec(), state(), progress(step=1))
+    runs = Runs(tmp_path, keep_ended=DAY)
+    first = runs.read(NOW, BOOT)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} is read again"))
+        assert runs.read(NOW, BOOT) == first
+    folder.write_progress(progress(step=2))
+    assert runs.read(NOW, BOOT).runs[0].progress == progress(step=2)
+
+
+def test_a_folder_that_comes_goes_and_comes_back_is_seen_each_time(tmp_path: Path) -> None:
+    runs = Runs(tmp_path, keep_ended=DAY)
+    for _ in range(2):
+        assert runs.read(NOW, BOOT).runs == ()
+        write(tmp_path, spec(), state())
+        assert [run.name for run in runs.read(NOW, BOOT).runs] == ["luca"]
+        shutil.rmtree(tmp_path / "luca")
+
+
+def test_what_cannot_be_the_name_of_a_run_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "not a run").write_text("")
+    assert read(tmp_path) == RunsReading()

@@ -7,7 +7,7 @@ from trainwarden.config import Config
 
 
 def read(root: Path, config: Config) -> dict[str, dict[str, float]]:
-    found = runs.read(root, NOW, BOOT, {})
+    found = runs.Runs(root, keep_ended=60.0).read(NOW, BOOT)
     return values(thresholds.families(thresholds.read(config, found.runs)))
 
 

@@ -10,7 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.golden import kohya
+from tests.golden import host, kohya
+from tests.golden.host import BOOT_ID
 from tests.support.nvml import FakeDriver
 from trainwarden import textformat
 from trainwarden.collectors.machine import Machine
@@ -19,17 +20,8 @@ from trainwarden.model import Ended, Identity, Member, Outcome, Phase, Progress,
 from trainwarden.runs.folder import RunFolder
 
 NOW = 1_764_000_000.0
-BOOT_ID = "6f9d2c54-8a1f-4d53-9a51-0f3f2f6a7c11"
 STEPS_PER_EPOCH = 855
 GIB = 1024**3
-
-MEMINFO = """\
-MemTotal:       31457280 kB
-MemFree:         9437184 kB
-MemAvailable:   18874368 kB
-SwapTotal:       8388608 kB
-SwapFree:        8098816 kB
-"""
 
 DURATIONS = StepDurations(counts=[0, 0, 0, 0, 0, 12, 2190, 2040, 26, 5, 2, 0, 0, 0, 0], sum=10687.5)
 """4,275 steps of about 2.5 s."""
@@ -54,9 +46,7 @@ def _normalised(text: str) -> str:
 def build(folder: Path) -> Machine:
     """Make the machine's files under ``folder``."""
     proc = folder / "proc"
-    (proc / "sys/kernel/random").mkdir(parents=True)
-    (proc / "sys/kernel/random/boot_id").write_text(f"{BOOT_ID}\n")
-    (proc / "meminfo").write_text(MEMINFO)
+    host.write(proc)
     _training(folder / "runs", folder / "models/luca")
     _finished(folder / "runs", folder / "models/mia")
     return Machine(Config(), folder / "runs", proc, clock=lambda: NOW)

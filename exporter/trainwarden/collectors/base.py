@@ -7,13 +7,14 @@ not there (no GPU in this machine) is an empty reading; what could not be read i
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
 
 from trainwarden import names, series
-from trainwarden.errors import TrainwardenError
+from trainwarden.deadline import Asked, OverdueError
+from trainwarden.errors import RunFolderError, TrainwardenError
 from trainwarden.names import Family
 from trainwarden.series import Samples, Series
 
@@ -25,6 +26,8 @@ class Reading(Struct, frozen=True, kw_only=True):
 
     faults: tuple[str, ...] = ()
     """What it should have found and could not, a sentence each."""
+    timeouts: int = 0
+    """How many parts of it did not answer in time."""
 
 
 R = TypeVar("R", bound=Reading)
@@ -39,21 +42,33 @@ class Watch:
         self.duration = 0.0
         """Seconds that the last reading took."""
         self.last_success: float | None = None
+        self.timeouts = 0
+        """Parts of readings, or whole ones, that did not come back in time."""
         self._said: tuple[str, ...] = ()
 
     def read(self, read: Callable[[], R], now: float) -> R | None:
         """Take a reading; None where it failed as a whole. Never raises: one sensor must not silence the others."""
         started = time.perf_counter()
+        reading = self._try(read, now)
+        self.duration = time.perf_counter() - started
+        return reading
+
+    def join(self, asked: Asked[R], now: float) -> R | None:
+        """The same for a reading that began earlier, beside others."""
+        reading = self._try(asked.result, now)
+        self.duration = asked.took
+        return reading
+
+    def _try(self, read: Callable[[], R], now: float) -> R | None:
         try:
             reading = read()
         except Exception as error:
+            self.timeouts += isinstance(error, OverdueError)
             self._judge((_sentence(error),), now, error)
             return None
-        else:
-            self._judge(reading.faults, now)
-            return reading
-        finally:
-            self.duration = time.perf_counter() - started
+        self.timeouts += reading.timeouts
+        self._judge(reading.faults, now)
+        return reading
 
     def _judge(self, faults: tuple[str, ...], now: float, error: Exception | None = None) -> None:
         self.success = not faults
@@ -76,10 +91,22 @@ def _sentence(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+def faults_of(said: Mapping[str, object]) -> tuple[str, ...]:
+    """A sentence for every run whose part of a round failed; ``RunFolderError`` names its file itself."""
+    failed = ((run, answer) for run, answer in said.items() if isinstance(answer, Exception))
+    return tuple(str(e) if isinstance(e, RunFolderError) else f"run {run}: {_sentence(e)}" for run, e in failed)
+
+
+def timeouts_of(said: Mapping[str, object]) -> int:
+    """How many parts of a round did not answer in time."""
+    return sum(isinstance(answer, OverdueError) for answer in said.values())
+
+
 def watch_families(watches: Sequence[Watch]) -> Iterator[Series]:
     """How the sensors themselves fared at the last reading."""
     yield from metric(names.COLLECTOR_SUCCESS, (((w.name,), w.success) for w in watches))
     yield from metric(names.COLLECTOR_DURATION, (((w.name,), w.duration) for w in watches))
+    yield from metric(names.COLLECTOR_TIMEOUTS, (((w.name,), w.timeouts) for w in watches))
     yield from metric(names.COLLECTOR_LAST_SUCCESS, (((w.name,), w.last_success) for w in watches))
 
 

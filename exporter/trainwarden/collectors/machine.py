@@ -1,25 +1,27 @@
-"""One scrape: every sensor read once, in the order in which they need each other."""
+"""One scrape: every sensor read once. What can hang is read beside the rest, and waited for no longer than a moment."""
 
-import logging
+import math
+import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 
 from trainwarden import names, system
 from trainwarden.collectors import checkpoints, gpu, host, runs, thresholds
 from trainwarden.collectors.base import Watch, metric, watch_families
+from trainwarden.collectors.gpu import processes
 from trainwarden.config import Config
 from trainwarden.deadline import Deadline
+from trainwarden.errors import TrainwardenError
 from trainwarden.series import Series
 
-log = logging.getLogger(__name__)
+SCRAPE_SECONDS = 0.8
+"""For all sensors together: a scrape answers within a second, whatever hangs. Each sensor has its share of it.
 
-GPU_DEADLINE = 2.0
-CHECKPOINT_DEADLINE = 5.0
-"""Together they must stay below Prometheus' scrape timeout of 10 s. The first verifying of a large checkpoint may
-take longer: it goes on meanwhile, and is remembered."""
+What takes longer goes on meanwhile, and the scrape in which it is done has it.
+"""
 
 
 class Machine:
@@ -29,37 +31,59 @@ class Machine:
         self, config: Config, runs_root: Path, proc: Path = system.PROC, clock: Callable[[], float] = time.time
     ) -> None:
         self._config = config
-        self._runs_root = runs_root
         self._proc = proc
         self._clock = clock
-        self._driver = gpu.Driver()
+        self._turn = threading.Lock()
+        self._version = version("trainwarden")
+        self._gpus = gpu.Gpus()
+        self._gpu_lane: Deadline[gpu.GpusReading] = Deadline("the GPU sensor", SCRAPE_SECONDS)
+        self._runs = runs.Runs(runs_root, config.exporter.keep_ended)
         self._checkpoints = checkpoints.Checkpoints()
-        self._gpu_deadline: Deadline[gpu.GpusReading] = Deadline("the NVIDIA driver", GPU_DEADLINE)
-        self._checkpoint_deadline: Deadline[checkpoints.CheckpointsReading] = Deadline(
-            "a checkpoint folder", CHECKPOINT_DEADLINE
-        )
         self._watches = [Watch(name) for name in ("host", "gpu", "runs", "checkpoints", "thresholds")]
 
-    def collect(self) -> Iterator[Series]:
-        """Read everything and yield every family."""
-        now = self._clock()
+    def collect(self, deadline_seconds: float | None = None) -> list[Series]:
+        """Read everything, and answer with every family within a second; ``deadline_seconds`` can only tighten that.
+
+        One scrape at a time: a further one waits for its turn, and then reads anew.
+        """
+        with self._turn:
+            until = time.monotonic() + min(SCRAPE_SECONDS, math.inf if deadline_seconds is None else deadline_seconds)
+            return list(self._read(self._clock(), lambda: until - time.monotonic()))
+
+    def _read(self, now: float, left: Callable[[], float]) -> Iterator[Series]:
         watch_host, watch_gpu, watch_runs, watch_checkpoints, watch_thresholds = self._watches
-        yield from metric(names.BUILD_INFO, [((version("trainwarden"),), 1)])
-        if found_host := watch_host.read(partial(host.read, self._proc), now):
+        asked = self._gpu_lane.begin(partial(self._gpus.read, left()), left())
+        found_host = watch_host.read(partial(host.read, self._proc), now)
+        found_runs = watch_runs.read(partial(self._read_runs, now, left), now)
+        found_checkpoints = watch_checkpoints.read(partial(self._read_checkpoints, found_runs, now, left), now)
+        found_gpus = watch_gpu.join(asked, now)
+        every = found_runs.runs if found_runs else ()
+        found_thresholds = watch_thresholds.read(partial(thresholds.read, self._config, every), now)
+
+        yield from metric(names.BUILD_INFO, [((self._version,), 1)])
+        if found_host:
             yield from host.families(found_host)
-        if found_gpus := watch_gpu.read(partial(self._gpu_deadline.run, self._driver.read), now):
+        if found_gpus:
             yield from gpu.families(found_gpus)
-        found_runs = watch_runs.read(partial(self._read_runs, now), now) or runs.RunsReading()
-        yield from runs.families(found_runs)
-        if found_checkpoints := watch_checkpoints.read(partial(self._read_checkpoints, found_runs, now), now):
-            yield from checkpoints.families(found_checkpoints)
-        if found_thresholds := watch_thresholds.read(partial(thresholds.read, self._config, found_runs.runs), now):
+        if found_gpus and found_runs:
+            yield from processes.families(found_gpus, every)
+        yield from runs.families(every, self._gpus.known)
+        if found_checkpoints:
+            yield from checkpoints.families(found_checkpoints.runs)
+        if found_thresholds:
             yield from thresholds.families(found_thresholds)
         yield from watch_families(self._watches)
 
-    def _read_runs(self, now: float) -> runs.RunsReading:
-        return runs.read(self._runs_root, now, system.boot_id(self._proc), self._driver.known)
+    def _read_runs(self, now: float, left: Callable[[], float]) -> runs.RunsReading:
+        return self._runs.read(now, self._boot_id, left())
 
-    def _read_checkpoints(self, found: runs.RunsReading, now: float) -> checkpoints.CheckpointsReading:
-        specs = [run.spec for run in found.runs]
-        return self._checkpoint_deadline.run(partial(self._checkpoints.read, specs, now))
+    @cached_property
+    def _boot_id(self) -> str:
+        return system.boot_id(self._proc)
+
+    def _read_checkpoints(
+        self, found: runs.RunsReading | None, now: float, left: Callable[[], float]
+    ) -> checkpoints.CheckpointsReading:
+        if found is None:
+            raise TrainwardenError("the runs whose checkpoints these are could not be read")
+        return self._checkpoints.read([run.spec for run in found.runs], now, left())

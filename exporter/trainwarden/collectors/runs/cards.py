@@ -1,0 +1,27 @@
+"""Which of the machine's GPUs a run uses."""
+
+from collections.abc import Mapping
+
+from trainwarden.collectors.runs.reading import Run
+
+
+def cards(run: Run, known: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Index and UUID of each; ``known`` are the cards of this machine, index by UUID. Empty where it cannot be told.
+
+    As declared, else as the members' CUDA_VISIBLE_DEVICES says, else the machine's only card.
+    """
+    if run.spec.gpus is not None:
+        wanted = [str(index) for index in run.spec.gpus]
+    elif run.state is not None and run.state.gpus is not None:
+        wanted = run.state.gpus
+    elif len(known) == 1:
+        wanted = list(known)
+    else:
+        return []
+    found = ((str(index), uuid) for uuid, index in known.items())
+    return [(index, uuid) for index, uuid in found if any(_names(entry, uuid, index) for entry in wanted)]
+
+
+def _names(entry: str, uuid: str, index: str) -> bool:
+    """Whether an entry of CUDA_VISIBLE_DEVICES (an index, or a UUID that may be cut short) means this card."""
+    return entry == index or (entry.startswith("GPU-") and uuid.startswith(entry))

@@ -1,0 +1,53 @@
+"""What the kernel of the recorded machine tells: excerpts of ``/proc``, every line that is read among some others."""
+
+from pathlib import Path
+
+MEMINFO = """\
+MemTotal:       31457280 kB
+MemFree:         9437184 kB
+MemAvailable:   18874368 kB
+SwapTotal:       8388608 kB
+SwapFree:        8098816 kB
+"""
+
+VMSTAT = """\
+nr_free_pages 2359296
+pgpgin 48210344
+pswpin 12
+pswpout 72448
+pgfault 911320041
+oom_kill 1
+"""
+
+PRESSURE = """\
+some avg10=0.00 avg60=0.12 avg300=0.05 total=4250000
+full avg10=0.00 avg60=0.04 avg300=0.01 total=1500000
+"""
+
+LOADAVG = "2.31 2.10 1.95 3/712 90210\n"
+
+STAT = """\
+cpu  906812 120 80211 6022111 4100 0 311 0 0 0
+cpu0 226703 30 20052 1505527 1025 0 80 0 0 0
+cpu1 226703 30 20053 1505528 1025 0 77 0 0 0
+cpu2 226703 30 20053 1505528 1025 0 77 0 0 0
+cpu3 226703 30 20053 1505528 1025 0 77 0 0 0
+btime 1763913600
+"""
+
+BOOT_ID = "6f9d2c54-8a1f-4d53-9a51-0f3f2f6a7c11"
+
+
+def write(proc: Path) -> None:
+    """Make the files under ``proc``."""
+    files = {
+        "sys/kernel/random/boot_id": f"{BOOT_ID}\n",
+        "meminfo": MEMINFO,
+        "vmstat": VMSTAT,
+        "pressure/memory": PRESSURE,
+        "loadavg": LOADAVG,
+        "stat": STAT,
+    }
+    for name, text in files.items():
+        (proc / name).parent.mkdir(parents=True, exist_ok=True)
+        (proc / name).write_text(text)
