@@ -5,6 +5,7 @@ Every command imports what it needs inside itself, so that the exporter carries 
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,32 +54,63 @@ def _load(ctx: click.Context) -> configuration.Config:
     return configuration.load(path)
 
 
-_listen = click.option(
-    "--web.listen-address",
-    "listen",
-    metavar="HOST:PORT",
-    help="Where to listen; by default as configured, on loopback.",
-)
+def _web(command: Callable[..., None]) -> Callable[..., None]:
+    """The flags that every exporter of Prometheus' family has; each has a key in trainwarden.yml too."""
+    for option in (
+        click.option(
+            "--web.config.file", "web_config_file", metavar="FILE", help="TLS, users and headers (docs/web.md)."
+        ),
+        click.option("--web.telemetry-path", "telemetry_path", metavar="PATH", help="By default /metrics."),
+        click.option(
+            "--web.listen-address",
+            "listen",
+            metavar="HOST:PORT",
+            multiple=True,
+            help="Where to listen (repeat for more); by default as configured, on loopback.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @main.command()
-@_listen
+@_web
+@click.option("--web.max-requests", "max_requests", type=click.IntRange(0), help="Scrapes at once; by default 40.")
 @click.pass_context
-def exporter(ctx: click.Context, /, listen: str | None) -> None:
+def exporter(ctx: click.Context, /, listen: tuple[str, ...], **settings: Any) -> None:
     """Serve this machine's and its runs' readings on /metrics (read-only)."""
     from trainwarden.web import exposition
 
-    exposition.serve(_load(ctx), listen)
+    exposition.serve(configuration.override(_load(ctx), "exporter", settings), listen)
 
 
 @main.command()
-@_listen
+@_web
 @click.pass_context
-def receiver(ctx: click.Context, /, listen: str | None) -> None:
+def receiver(ctx: click.Context, /, listen: tuple[str, ...], **settings: Any) -> None:
     """Take Alertmanager's webhooks and restart stuck runs, safely (the only part that acts)."""
     from trainwarden.web import webhook
 
-    webhook.serve(_load(ctx), listen)
+    webhook.serve(configuration.override(_load(ctx), "receiver", settings), listen)
+
+
+def _of_a_training(command: Any) -> Any:
+    """The options that say what its command line does not."""
+    options = (
+        click.option("--checkpoints", type=click.Path(), help="Folder it writes to; by default read off the command."),
+        click.option("--output-name", help="What its files begin with; by default read off the command."),
+        click.option("--recipe", help="How to resume: kohya (recognised), hf, lightning, accelerate, torch, none."),
+        click.option("--profile", help="What is normal for it: conservative, balanced (default) or aggressive."),
+        click.option("--gpu", "gpus", type=int, multiple=True, help="A GPU that the run uses (repeat for more)."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _warn(warnings: list[str]) -> None:
+    for warning in warnings:
+        click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

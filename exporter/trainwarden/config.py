@@ -3,16 +3,14 @@
 Every mistake is answered with one sentence that names the file, the path of the key, and what is allowed there.
 """
 
-import difflib
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import msgspec.inspect
-import yaml
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from trainwarden import guide
 from trainwarden.errors import ConfigurationError
@@ -22,11 +20,18 @@ from trainwarden.names import EXPORTER_PORT, RECEIVER_PORT, RUN_NAME, RUN_NAME_R
 ENVIRONMENT = "TRAINWARDEN_CONFIG"
 FILE_NAME = "trainwarden.yml"
 
+S = TypeVar("S", bound=Struct)
+
 
 class ExporterConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``exporter:``, the read-only side."""
 
     listen: str = f"127.0.0.1:{EXPORTER_PORT}"
+    telemetry_path: str = "/metrics"
+    web_config_file: str | None = None
+    """TLS, users and headers, in the form that Prometheus' family shares."""
+    max_requests: Annotated[int, Meta(ge=0)] = 40
+    """Scrapes at once; 0: as many as there are connections."""
     keep_ended: Seconds = 7 * 86400.0
     """How long a run that is over stays in the metrics: after that it is history, which Prometheus has."""
 
@@ -35,6 +40,9 @@ class ReceiverConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """``receiver:``, the only side that acts."""
 
     listen: str = f"127.0.0.1:{RECEIVER_PORT}"
+    telemetry_path: str = "/metrics"
+    web_config_file: str | None = None
+    """TLS, users and headers, in the form that Prometheus' family shares."""
     exporter_url: str = f"http://127.0.0.1:{EXPORTER_PORT}/metrics"
     """Where the second look reads."""
     mode: Literal["restart", "observe"] = "restart"
@@ -112,27 +120,51 @@ def find(explicit: str | None = None) -> Path | None:
 
 def load(path: Path | None) -> Config:
     """Read the file, or take the defaults where there is none. Raises ``ConfigurationError``."""
-    if path is None:
-        return Config()
+    return Config() if path is None else parse(read_yaml(path), str(path))
+
+
+def read_yaml(path: Path) -> Any:
+    """What a file of YAML holds; an empty one is an empty mapping. Raises ``ConfigurationError``."""
+    import yaml  # 1 MB that an exporter without a file does not carry
+
     try:
         raw = yaml.safe_load(path.read_text())
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ConfigurationError(f"{path}: is not YAML: {place}{error.problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: is not YAML: {_yaml_problem(error)}") from error
-    return parse({} if raw is None else raw, str(path))
+        raise ConfigurationError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    return {} if raw is None else raw
+
+
+def convert(raw: Any, shape: type[S], source: str) -> S:
+    """Check a parsed file key by key and give it its shape; ``source`` names it in errors."""
+    try:
+        return msgspec.convert(_prepare(raw, msgspec.inspect.type_info(shape), ""), shape)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{source}: {error}") from error
 
 
 def parse(raw: Any, source: str) -> Config:
-    """Check and convert a parsed file; ``source`` names it in errors."""
+    """Check and convert a parsed ``trainwarden.yml``; ``source`` names it in errors."""
+    config = convert(raw, Config, source)
     try:
-        config = msgspec.convert(_prepare(raw, msgspec.inspect.type_info(Config), ""), Config)
         _check_thresholds(config.thresholds, "thresholds", (*guide.MACHINE, *guide.RUN))
         for name, run in config.runs.items():
             _check_run(name, run)
     except ConfigurationError as error:
         raise ConfigurationError(f"{source}: {error}") from error
     return config
+
+
+def override(config: Config, section: str, settings: dict[str, Any]) -> Config:
+    """With the settings of a section that the command line gave; None: not given."""
+    given = {key: value for key, value in settings.items() if value is not None}
+    changed = msgspec.structs.replace(getattr(config, section), **given)
+    return msgspec.structs.replace(config, **{section: changed})
 
 
 def machine_thresholds(config: Config) -> dict[tuple[str, str], float]:
@@ -182,6 +214,8 @@ def _check_thresholds(given: Thresholds, path: str, known: tuple[guide.Threshold
 
 
 def _unknown(path: str, name: str, allowed: Any, what: str = "key") -> ConfigurationError:
+    import difflib  # needed only to help with a mistake
+
     close = difflib.get_close_matches(name, list(allowed), n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     return ConfigurationError(f"{path}: unknown {what}{hint}; allowed here: {', '.join(sorted(allowed))}")
@@ -263,10 +297,3 @@ def _readable(message: str, path: str) -> str:
         r"`(\w+)(?: \| null)?`", lambda found: _YAML_WORDS.get(found[1], f"'{found[1]}'"), said[0].lower() + said[1:]
     )
     return f"{place}: {words}"
-
-
-def _yaml_problem(error: Exception) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return " ".join(str(error).split())

@@ -305,6 +305,7 @@ PROCESS_THREADS = Family("process_threads", "gauge", "Threads of this process.")
 PROCESS_OPEN_FDS = Family("process_open_fds", "gauge", "Number of open file descriptors.")
 PROCESS_MAX_FDS = Family("process_max_fds", "gauge", "Maximum number of open file descriptors.")
 PROCESS_START = Family("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.")
+HTTP_REQUESTS = Family("trainwarden_http_requests_total", "counter", "Requests answered, by status code.", ("code",))
 
 PROCESS_FAMILIES = tuple(
     value for name, value in list(globals().items()) if isinstance(value, Family) and value not in EXPORTER_FAMILIES
@@ -313,9 +314,6 @@ PROCESS_FAMILIES = tuple(
 # --- the receiver's own -----------------------------------------------------------------------------------
 ALERTS_RECEIVED = Family(
     "trainwarden_alerts_received_total", "counter", "Alerts received, by what became of them.", ("outcome",)
-)
-WEBHOOK_REQUESTS = Family(
-    "trainwarden_webhook_requests_total", "counter", "Requests to the webhook, by status code.", ("code",)
 )
 RESTART_STATE = Family(
     "trainwarden_restart_state",

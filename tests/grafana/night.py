@@ -229,7 +229,6 @@ def _receiver(trainer: Trainer, now: float) -> Iterator[Sample]:
     restarted = float(trainer.generation > 1)
     recovered = restarted and trainer.step > RESUMED_AT + 20
     yield _of(names.ALERTS_RECEIVED, float(now >= ALERT), outcome="accepted")
-    yield _of(names.WEBHOOK_REQUESTS, float(now >= ALERT), code="202")
     for state in State:
         yield _of(names.RESTART_STATE, float(state is restart_state(now)), run=RUN, state=state.value)
     yield _of(names.RESTARTS, restarted, run=RUN, reason="hung")

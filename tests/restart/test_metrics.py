@@ -99,14 +99,11 @@ def test_a_damaged_ledger_is_held_and_needs_a_human(world: World) -> None:
     assert value(found, names.RESTART_STATE, run="luca", state="held") == 1
 
 
-def test_the_tally_counts_alerts_and_requests(world: World) -> None:
+def test_the_tally_counts_alerts(world: World) -> None:
     tally = Tally()
     tally.alert(Intake.FOREIGN)
-    tally.request(401)
-    tally.request(401)
     found = samples(exposition(world, tally))
     assert value(found, names.ALERTS_RECEIVED, outcome="foreign") == 1
-    assert value(found, names.WEBHOOK_REQUESTS, code="401") == 2
 
 
 def test_promtool_finds_nothing(world: World, tools: Tools) -> None:

@@ -18,8 +18,10 @@ from tests.support.wait import wait_until
 from trainwarden.config import Config, ReceiverConfig
 from trainwarden.restart.ledger import Ledger, LedgerError
 from trainwarden.restart.worker import Worker
-from trainwarden.web import guarded
-from trainwarden.web.webhook import Server, make_server
+from trainwarden.web import conversation
+from trainwarden.web import server as serving
+from trainwarden.web.server import Server
+from trainwarden.web.webhook import make_server
 
 TOKEN = "a-long-random-token"
 
@@ -37,10 +39,19 @@ def server(world: World, tmp_path: Path) -> Iterator[Server]:
     token.write_text(f"{TOKEN}\n")
     config = Config(receiver=ReceiverConfig(token_file=str(token)))
     worker = Worker(config, world.root, launcher_for=lambda _: world, read_exporter=lambda _: world.exporter)
-    with make_server(config, "127.0.0.1:0", worker) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    with make_server(config, worker, ["127.0.0.1:0"]) as server:
+        threading.Thread(target=server.serve, daemon=True).start()
         yield server
-        server.shutdown()
+        server.stop()
+
+
+def url(server: Server, path: str = "") -> str:
+    return server.urls[0] + path
+
+
+def connect(server: Server) -> socket.socket:
+    host, _, port = url(server).removeprefix("http://").partition(":")
+    return socket.create_connection((host, int(port)), timeout=10)
 
 
 def alert(name: str = "TrainwardenRunHung", status: str = "firing", **labels: str) -> dict[str, Any]:
@@ -70,11 +81,11 @@ def payload(*alerts: dict[str, Any], status: str = "firing") -> dict[str, Any]:
 def post(server: Server, content: Any, token: str | None = TOKEN, path: str = "/alerts") -> requests.Response:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return requests.post(server.url + path, data=data, headers=headers, timeout=10)
+    return requests.post(url(server, path), data=data, headers=headers, timeout=10)
 
 
 def count(server: Server, outcome: str) -> float:
-    text = requests.get(f"{server.url}/metrics", timeout=10).text
+    text = requests.get(url(server, "/metrics"), timeout=10).text
     wanted = f'trainwarden_alerts_received_total{{outcome="{outcome}"}} '
     return next(float(line.removeprefix(wanted)) for line in text.splitlines() if line.startswith(wanted))
 
@@ -151,7 +162,7 @@ def test_a_missing_or_wrong_token_is_401(world: World, server: Server, token: st
 
 
 def test_another_scheme_is_401(server: Server) -> None:
-    assert requests.post(f"{server.url}/alerts", auth=("user", TOKEN), timeout=5).status_code == 401
+    assert requests.post(url(server, "/alerts"), auth=("user", TOKEN), timeout=5).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -187,7 +198,7 @@ def test_a_large_body_is_413_without_being_read(server: Server) -> None:
 
 def raw(server: Server, request: bytes) -> bytes:
     """Send these bytes, and read until the server has nothing more to say."""
-    with socket.create_connection(server.server_address[:2], timeout=10) as connection:
+    with connect(server) as connection:
         connection.sendall(request)
         return connection.makefile("rb").read()
 
@@ -226,16 +237,16 @@ def test_every_other_bad_request_is_a_4xx_and_the_server_goes_on(server: Server,
 
 
 def test_a_body_that_is_shorter_than_it_says_is_400(world: World, server: Server) -> None:
-    with socket.create_connection(server.server_address[:2], timeout=10) as connection:
+    with connect(server) as connection:
         connection.sendall(AUTHORISED + b"Content-Length: 100\r\n\r\nshort")
         connection.shutdown(socket.SHUT_WR)
         assert b" 400 " in connection.makefile("rb").readline()
 
 
 def test_a_slow_loris_is_let_go_and_holds_nobody_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guarded, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(conversation, "REQUEST_SECONDS", 0.5)
     began = time.monotonic()
-    with socket.create_connection(server.server_address[:2], timeout=10) as slow:
+    with connect(server) as slow:
         slow.sendall(b"POST /alerts HTTP/1.1\r\n")
         assert post(server, payload(alert())).status_code == 202
         drip = threading.Thread(target=_drip, args=(slow,), daemon=True)
@@ -255,12 +266,12 @@ def _drip(connection: socket.socket) -> None:
 
 
 def test_a_body_that_drips_is_408(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guarded, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(conversation, "REQUEST_SECONDS", 0.5)
     assert b" 408 " in raw(server, AUTHORISED + b"Content-Length: 10\r\n\r\nx")
 
 
 def test_more_connections_than_there_is_room_for_are_told_to_come_again(server: Server) -> None:
-    idle = [socket.create_connection(server.server_address[:2], timeout=10) for _ in range(guarded.MAX_CONNECTIONS)]
+    idle = [connect(server) for _ in range(serving.MAX_CONNECTIONS)]
     try:
         assert wait_until(lambda: _crowded(server), 5, "it is full")
     finally:
@@ -271,7 +282,7 @@ def test_more_connections_than_there_is_room_for_are_told_to_come_again(server: 
 
 
 def _crowded(server: Server) -> bool:
-    return b" 503 " in raw(server, b"GET /-/healthy HTTP/1.1\r\n\r\n").partition(b"\r\n")[0]
+    return b" 503 " in raw(server, b"GET /-/healthy HTTP/1.1\r\nConnection: close\r\n\r\n").partition(b"\r\n")[0]
 
 
 def test_nothing_is_left_of_a_storm(server: Server) -> None:
@@ -306,7 +317,7 @@ def test_a_damaged_ledger_is_200_and_held(world: World, server: Server) -> None:
 
 def test_the_pages(server: Server) -> None:
     def get(path: str) -> requests.Response:
-        return requests.get(server.url + path, timeout=5)
+        return requests.get(url(server, path), timeout=5)
 
     assert "<h1>trainwarden receiver</h1>" in get("/").text
     assert get("/-/healthy").status_code == 200
@@ -318,6 +329,6 @@ def test_the_pages(server: Server) -> None:
 
 def test_requests_are_counted_by_their_code(server: Server) -> None:
     post(server, payload(alert()), token=None)
-    text = requests.get(f"{server.url}/metrics", timeout=5).text
-    assert 'trainwarden_webhook_requests_total{code="401"} 1.0' in text
-    assert 'trainwarden_webhook_requests_total{code="413"} 0.0' in text
+    text = requests.get(url(server, "/metrics"), timeout=5).text
+    assert 'trainwarden_http_requests_total{code="401"} 1.0' in text
+    assert 'trainwarden_http_requests_total{code="413"} 0.0' in text

@@ -35,11 +35,11 @@ def receiver(command: list[str], tmp_path: Path) -> Iterator[subprocess.Popen[st
     process.wait()
 
 
-def refused(command: list[str], tmp_path: Path, **receiver: str) -> str:
-    """What it says, and that it is one sentence and exit code 2."""
+def refused(command: list[str], tmp_path: Path, code: int = 2, **receiver: str) -> str:
+    """What it says, and that it is one sentence and this exit code."""
     (tmp_path / "trainwarden.yml").write_text(yaml.safe_dump({"receiver": receiver}))
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 2
+    assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
     return done.stderr
@@ -65,7 +65,7 @@ def test_beyond_loopback_without_a_token_it_does_not_start(command: list[str], t
 def test_a_port_in_use_is_one_sentence(command: list[str], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        said = refused(command, tmp_path, listen=f"127.0.0.1:{port}")
+        said = refused(command, tmp_path, code=1, listen=f"127.0.0.1:{port}")
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in said
 
 

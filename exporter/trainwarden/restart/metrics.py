@@ -13,9 +13,6 @@ from trainwarden.restart.desks import Desks
 from trainwarden.restart.states import NEEDS_HUMAN, CallReason, HoldReason, Intake, RestartReason, State
 from trainwarden.series import Samples, Series, build
 
-CODES = (200, 202, 400, 401, 404, 405, 408, 411, 413, 500, 503)
-"""Every status code that the webhook answers with."""
-
 
 class Tally:
     """What has come in since this receiver began. May be counted up from any thread."""
@@ -23,24 +20,17 @@ class Tally:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._alerts = Counter(dict.fromkeys(Intake, 0))
-        self._requests = Counter(dict.fromkeys(CODES, 0))
 
     def alert(self, intake: Intake) -> None:
         """One more alert of which this became."""
         with self._lock:
             self._alerts[intake] += 1
 
-    def request(self, code: int) -> None:
-        """One more request that was answered with this status code."""
-        with self._lock:
-            self._requests[code] += 1
-
     def collect(self) -> Iterator[Series]:
-        """Both families."""
+        """One family."""
         with self._lock:
-            alerts, requests = self._alerts.copy(), self._requests.copy()
+            alerts = self._alerts.copy()
         yield build(names.ALERTS_RECEIVED, (([intake.value], count) for intake, count in alerts.items()))
-        yield build(names.WEBHOOK_REQUESTS, (([str(code)], count) for code, count in requests.items()))
 
 
 class ReceiverMetrics:

@@ -1,137 +1,140 @@
-"""The exporter's HTTP edge: ``/metrics``, and a small page for whoever opens the address in a browser.
+"""The exporter's HTTP edge: ``/metrics``, whether it is alive and fresh, and a small page for a browser.
 
 Read-only. Carries neither rich nor requests: it runs beside the training for weeks.
 """
 
-import contextlib
-import gzip
-import html
 import logging
-import signal
-import socket
-import sys
-from collections.abc import Callable
-from functools import partial
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
-from socketserver import ThreadingTCPServer
 
-from trainwarden import textformat
+from trainwarden import names
 from trainwarden.collectors import process
 from trainwarden.collectors.machine import Machine
-from trainwarden.config import Config, split_address
-from trainwarden.errors import TrainwardenError
+from trainwarden.config import Config, ExporterConfig
+from trainwarden.deadline import OverdueError
 from trainwarden.runs.folder import runs_root
+from trainwarden.series import Series
+from trainwarden.web.answer import Answer, Refused, escaped, page, sentence
+from trainwarden.web.flight import SingleFlight
+from trainwarden.web.protection import Protection
+from trainwarden.web.rendering import Rendered
+from trainwarden.web.request import Request
+from trainwarden.web.server import Server, serve_until_told
+from trainwarden.web.site import Page, Requests, Site, metrics_page
 
-log = logging.getLogger(__name__)
+FRESH_SECONDS = 15.0
+"""A reading that is no older tells whether the exporter is ready; else one is taken now."""
+TIMEOUT_OFFSET = 0.5
+"""Seconds of Prometheus' own timeout that are left for writing, sending and reading the answer."""
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>trainwarden exporter</title></head>
-<body><h1>trainwarden exporter</h1>
-<p>This machine's and its training runs' readings, for Prometheus: <a href="metrics">metrics</a></p>
-<p>Runs are read from <code>{runs}</code>. To see them: <code>trainwarden up</code></p>
-</body></html>
-"""
+_TIMEOUT_HEADER = "x-prometheus-scrape-timeout-seconds"
+_CODES = (200, 400, 401, 404, 405, 414, 431, 500, 503)
 
-
-class ListenError(TrainwardenError):
-    """The address cannot be listened on."""
+Collect = Callable[[float | None], Iterable[Series]]
+"""Read everything within so many seconds; None: within the sensors' own deadlines."""
 
 
-def serve(config: Config, listen: str | None = None) -> None:
-    """Answer on ``listen`` (``host:port``, by default as configured) until SIGTERM or SIGINT.
-
-    Raises ``ListenError`` where the address cannot be had.
-    """
+def serve(config: Config, listen: Sequence[str] = ()) -> None:
+    """Answer until SIGTERM or SIGINT. Raises ``ConfigurationError`` and ``ListenError``."""
     logging.basicConfig(level=logging.INFO, format="trainwarden exporter: %(message)s")
-    server = make_server(config, listen or config.exporter.listen)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.default_int_handler)
-    with server, contextlib.suppress(KeyboardInterrupt):
-        print(f"trainwarden exporter: listening on {_url(server)}", file=sys.stderr, flush=True)
-        server.serve_forever()
+    with make_server(config, listen) as server:
+        serve_until_told(server, "trainwarden exporter", config.exporter.telemetry_path)
 
 
-def make_server(config: Config, listen: str) -> ThreadingTCPServer:
-    """A server that is bound and does not answer yet. Port 0 takes any that is free. Raises ``ListenError``."""
+def make_server(config: Config, listen: Sequence[str] = ()) -> Server:
+    """A server that is bound (by default where the configuration says) and does not answer yet.
+
+    Raises ``ConfigurationError`` and ``ListenError``.
+    """
     machine = Machine(config, runs_root())
-    host, port = split_address(listen)
-    try:
-        return _Server((host, port), partial(_Handler, machine))
-    except OSError as error:
-        raise ListenError(
-            f"cannot listen on {listen}: {error.strerror or error}; end what uses port {port}, or choose another "
-            "address with --web.listen-address HOST:PORT (or exporter.listen in trainwarden.yml)"
-        ) from error
+    site = ExporterPages(config.exporter, lambda _: machine.collect()).site()
+    return Server(listen or (config.exporter.listen,), site)
 
 
-def _url(server: ThreadingTCPServer) -> str:
-    host, port = server.socket.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics"
+class ExporterPages:
+    """What the exporter answers, from what ``collect`` reads."""
 
+    def __init__(self, settings: ExporterConfig, collect: Collect) -> None:
+        self._settings = settings
+        self._collect = collect
+        self._requests = Requests(_CODES)
+        self._flight = SingleFlight(self._read)
+        self._slots = threading.Semaphore(settings.max_requests or 1)
 
-class _Server(ThreadingTCPServer):
-    """HTTPServer would look its own name up in DNS first, and wait for that where there is none."""
-
-    allow_reuse_address = True
-    daemon_threads = True  # a scrape in flight does not keep the process from ending
-
-    def __init__(self, address: tuple[str, int], handler: Callable[..., BaseHTTPRequestHandler]) -> None:
-        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        super().__init__(address, handler)
-
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  (socketserver's)
-        """A client that goes away is no error of ours."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            log.exception("a request from %s could not be answered", client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """One request."""
-
-    timeout = 30  # a client that sends nothing does not hold its thread for ever
-
-    def __init__(self, machine: Machine, *arguments: object) -> None:
-        self._machine = machine
-        super().__init__(*arguments)  # type: ignore[arg-type]  # what socketserver hands over
-
-    def do_GET(self) -> None:
-        """Answer one of the four pages."""
-        pages: dict[str, Callable[[], None]] = {
-            "/": self._landing,
-            "/metrics": self._metrics,
-            "/-/healthy": partial(self._send, b"trainwarden exporter is healthy.\n"),
-            "/-/ready": partial(self._send, b"trainwarden exporter is ready.\n"),
+    def site(self) -> Site:
+        """The pages behind what the web configuration asks for. Raises ``ConfigurationError``."""
+        pages = {
+            "/": Page(self._landing),
+            "/-/healthy": Page(lambda _: sentence(HTTPStatus.OK, "trainwarden exporter is healthy.")),
+            "/-/ready": Page(self._ready),
         }
-        page = pages.get(self.path.partition("?")[0])
-        if page is None:
-            self._send(b"There is nothing here; the readings are at /metrics.\n", status=HTTPStatus.NOT_FOUND)
-        else:
-            page()
+        path = self._settings.telemetry_path
+        answer = self._bounded if self._settings.max_requests else self._metrics
+        pages |= metrics_page("exporter", path, answer, pages)
+        otherwise = f"There is nothing here; the readings are at {path}."
+        return Site(pages, Protection(self._settings.web_config_file), self._requests.count, otherwise)
 
-    def _metrics(self) -> None:
-        content_type = textformat.negotiate(self.headers.get("Accept", ""))
-        self._send(textformat.write([*self._machine.collect(), *process.families()], content_type), content_type)
+    def _read(self, seconds: float | None) -> Iterator[Series]:
+        yield from self._collect(seconds)
+        yield from process.families()
+        yield self._requests.series()
 
-    def _landing(self) -> None:
-        page = _PAGE.format(runs=html.escape(str(runs_root())))
-        self._send(page.encode(), "text/html; charset=utf-8")
+    def _bounded(self, request: Request) -> Answer:
+        if not self._slots.acquire(blocking=False):
+            most = self._settings.max_requests
+            raise _unavailable(f"More than {most} scrapes at once are not answered (--web.max-requests).")
+        try:
+            return self._metrics(request)
+        finally:
+            self._slots.release()
 
-    def _send(
-        self, body: bytes, content_type: str = "text/plain; charset=utf-8", status: HTTPStatus = HTTPStatus.OK
-    ) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        if "gzip" in self.headers.get("Accept-Encoding", ""):
-            self.send_header("Content-Encoding", "gzip")
-            body = gzip.compress(body, compresslevel=5)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    def _metrics(self, request: Request) -> Answer:
+        try:
+            return self._flight.take(allowed_seconds(request.headers)).answer(request.headers)
+        except OverdueError as error:
+            raise _unavailable(f"Not in time: {error}.") from None
 
-    def version_string(self) -> str:
-        """What the Server header says; the default names Python's version, which concerns nobody."""
-        return "trainwarden"
+    def _ready(self, request: Request) -> Answer:
+        """Ready means fresh: every collector could take its reading, a moment ago or now."""
+        last = self._flight.last(FRESH_SECONDS)
+        if last is None or failing_collectors(last):
+            self._try_now(allowed_seconds(request.headers))
+        return sentence(HTTPStatus.OK, "trainwarden exporter is ready.")
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: one line for each scrape would bury what matters."""
+    def _try_now(self, seconds: float | None) -> None:
+        try:
+            failing = failing_collectors(self._flight.take(seconds))
+        except OverdueError as error:
+            raise _unavailable(f"Not ready: {error}.") from None
+        if failing:
+            which = f"collector{'s' if len(failing) > 1 else ''} {', '.join(failing)}"
+            raise _unavailable(f"Not ready: no whole reading from {which}; the exporter's log says why.")
+
+    def _landing(self, _: Request) -> Answer:
+        path, runs = (escaped(text) for text in (self._settings.telemetry_path.removeprefix("/"), str(runs_root())))
+        return page(
+            "trainwarden exporter",
+            f"This machine's and its training runs' readings, for Prometheus: <a href=\"{path}\">metrics</a>",
+            f"Runs are read from <code>{runs}</code>. To see them: <code>trainwarden up</code>",
+        )
+
+
+def failing_collectors(reading: Rendered) -> list[str]:
+    """The collectors that say of themselves that they could not read all that they should."""
+    success = (series for series in reading.series if series.family == names.COLLECTOR_SUCCESS)
+    return [labels[0] for series in success for labels, value in series.samples if value != 1]
+
+
+def allowed_seconds(headers: Mapping[str, str]) -> float | None:
+    """How long a reading may take by the client's own timeout; None where it names none that makes sense."""
+    try:
+        timeout = float(headers.get(_TIMEOUT_HEADER, ""))
+    except ValueError:
+        return None
+    # At least half of a very short one: else nothing could be read at all.
+    return max(timeout - TIMEOUT_OFFSET, timeout / 2) if 0 < timeout < float("inf") else None
+
+
+def _unavailable(said: str) -> Refused:
+    return Refused(HTTPStatus.SERVICE_UNAVAILABLE, said)

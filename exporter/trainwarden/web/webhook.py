@@ -5,16 +5,12 @@ work is done by ``restart.worker``. No text of an alert reaches a path, a shell 
 """
 
 import hmac
-import html
 import ipaddress
 import logging
 import os
 import re
-import signal
 import stat
-import sys
-import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
@@ -22,9 +18,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, field
 
-from trainwarden import textformat
 from trainwarden.collectors import process
-from trainwarden.config import Config, split_address
+from trainwarden.config import Config, ReceiverConfig, split_address
 from trainwarden.errors import ConfigurationError, TrainwardenError
 from trainwarden.names import RESTART_ALERTS, RUN_NAME
 from trainwarden.restart.intake import Notice
@@ -32,21 +27,21 @@ from trainwarden.restart.metrics import ReceiverMetrics, Tally
 from trainwarden.restart.states import Intake
 from trainwarden.restart.worker import Worker
 from trainwarden.runs.folder import runs_root
-from trainwarden.web.guarded import GuardedHandler, GuardedServer, Refused
+from trainwarden.web.answer import Answer, Refused, escaped, page, sentence
+from trainwarden.web.protection import Protection
+from trainwarden.web.rendering import Rendered
+from trainwarden.web.request import Request
+from trainwarden.web.server import Server, serve_until_told
+from trainwarden.web.site import Page, Requests, Site, metrics_page
 
 log = logging.getLogger(__name__)
 
 MAX_BODY = 1024 * 1024
 
+_CODES = (200, 202, 400, 401, 404, 405, 408, 411, 413, 500, 503)
+"""Every status that Alertmanager, or who plays it, is usually answered with."""
+
 _GENERATION = re.compile(r"[1-9][0-9]{0,8}")
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>trainwarden receiver</title></head>
-<body><h1>trainwarden receiver</h1>
-<p>Takes Alertmanager's webhooks at <code>POST /alerts</code> and restarts stuck runs, safely.
-What it does and did: <a href="metrics">metrics</a></p>
-<p>The runs, each with its <code>ledger.jsonl</code>: <code>{runs}</code></p>
-</body></html>
-"""
 
 
 class Alert(Struct, frozen=True):
@@ -65,42 +60,34 @@ class Payload(Struct, frozen=True):
     alerts: list[Alert]
 
 
-def serve(config: Config, listen: str | None = None) -> None:
-    """Answer on ``listen`` (``host:port``, by default as configured) and work until SIGTERM or SIGINT.
+def serve(config: Config, listen: Sequence[str] = ()) -> None:
+    """Answer and work until SIGTERM or SIGINT.
 
-    Raises ``ConfigurationError`` where the address cannot be had or the token is missing or readable by others, and
-    ``ReceiverRunningError`` where another receiver has the same runs.
+    Raises ``ListenError`` where the address cannot be had, ``ConfigurationError`` where the token is missing or
+    readable by others, and ``ReceiverRunningError`` where another receiver has the same runs.
     """
     logging.basicConfig(level=logging.INFO, format="trainwarden receiver: %(message)s")
-    ended = threading.Event()
     worker = Worker(config, runs_root())
-    with make_server(config, listen or config.receiver.listen, worker) as server:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: ended.set())
+    with make_server(config, worker, listen) as server:
         worker.start()
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        print(f"trainwarden receiver: listening on {server.url}", file=sys.stderr, flush=True)
-        ended.wait()
-        server.shutdown()
-        worker.stop()
+        serve_until_told(server, "trainwarden receiver")
+    worker.stop()
 
 
-def make_server(config: Config, listen: str, worker: Worker) -> "Server":
-    """A server that is bound and does not answer yet. Port 0 takes any that is free. Raises ``ConfigurationError``."""
-    host, port = split_address(listen)
+def make_server(config: Config, worker: Worker, listen: Sequence[str] = ()) -> Server:
+    """A server that is bound (by default where the configuration says) and does not answer yet.
+
+    Raises ``ConfigurationError`` and ``ListenError``.
+    """
+    addresses = listen or (config.receiver.listen,)
     token = read_token(config.receiver.token_file)
-    if token is None and not is_loopback(host):
-        raise ConfigurationError(
-            f"receiver.listen: {listen} can be reached from other machines, so the webhook needs a token: write one"
-            " into a file (chmod 600) and name it as receiver.token_file, or listen on 127.0.0.1"
-        )
-    try:
-        return Server((host, port), token, worker)
-    except OSError as error:
-        raise ConfigurationError(
-            f"receiver.listen: cannot listen on {listen}: {error.strerror or error}; end what uses port {port}, or"
-            " choose another with --web.listen-address HOST:PORT"
-        ) from error
+    for address in addresses:
+        if token is None and not is_loopback(split_address(address)[0]):
+            raise ConfigurationError(
+                f"receiver.listen: {address} can be reached from other machines, so the webhook needs a token: write"
+                " one into a file (chmod 600) and name it as receiver.token_file, or listen on 127.0.0.1"
+            )
+    return Server(addresses, ReceiverPages(config.receiver, token, worker).site())
 
 
 def read_token(file: str | None) -> bytes | None:
@@ -150,17 +137,55 @@ def select(alert: Alert) -> Notice | Intake:
     )
 
 
-class Server(GuardedServer):
-    """The webhook's server. ``token`` is None where only this machine can reach it."""
+_SENTENCES = {
+    HTTPStatus.OK: "Nothing of this is to be acted on.",
+    HTTPStatus.ACCEPTED: "Entered in the ledger; the run will be looked at.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Could not be entered in the ledger; send it again.",
+}
 
-    def __init__(self, address: tuple[str, int], token: bytes | None, worker: Worker) -> None:
-        self.token = token
-        self.worker = worker
-        self.tally = Tally()
-        self.metrics = ReceiverMetrics(worker.desks, self.tally)
-        super().__init__(address, _Handler, self.tally.request)
 
-    def take_in(self, payload: Payload) -> HTTPStatus:
+class ReceiverPages:
+    """What the receiver answers. ``token`` is None where only this machine can reach it."""
+
+    def __init__(self, settings: ReceiverConfig, token: bytes | None, worker: Worker) -> None:
+        self._settings = settings
+        self._token = token
+        self._worker = worker
+        self._tally = Tally()
+        self._metrics_of = ReceiverMetrics(worker.desks, self._tally)
+        self._requests = Requests(_CODES)
+
+    def site(self) -> Site:
+        """The pages behind what the web configuration asks for. Raises ``ConfigurationError``."""
+        pages = {
+            # With a token it asks for no user: both would stand in the same header.
+            "/alerts": Page(self._alerts, "POST", knows_its_clients=self._token is not None),
+            "/-/healthy": Page(lambda _: sentence(HTTPStatus.OK, "trainwarden receiver is healthy.")),
+            "/-/ready": Page(self._ready),
+            "/": Page(self._landing),
+        }
+        pages |= metrics_page("receiver", self._settings.telemetry_path, self._metrics, pages)
+        otherwise = "There is nothing here; Alertmanager posts to /alerts."
+        return Site(pages, Protection(self._settings.web_config_file), self._requests.count, otherwise)
+
+    def _alerts(self, request: Request) -> Answer:
+        self._authorise(request)
+        body = request.read_body(MAX_BODY)
+        try:
+            payload = msgspec.json.decode(body, type=Payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, f"Not a version 4 payload of Alertmanager: {error}") from error
+        status = self._take_in(payload)
+        return sentence(status, _SENTENCES[status])
+
+    def _authorise(self, request: Request) -> None:
+        kind, _, given = request.headers.get("authorization", "").partition(" ")
+        given_token = given.strip().encode()
+        if self._token is None or (kind.lower() == "bearer" and hmac.compare_digest(given_token, self._token)):
+            return
+        raise Refused(HTTPStatus.UNAUTHORIZED, "The bearer token is missing or wrong.", WWW_Authenticate="Bearer")
+
+    def _take_in(self, payload: Payload) -> HTTPStatus:
         """Take in every alert: 202 where one was accepted, 500 where one could not be written down."""
         answers = {self._take(alert) for alert in payload.alerts}
         # Alertmanager sends everything again after a 5xx; what was accepted is then a duplicate.
@@ -170,74 +195,27 @@ class Server(GuardedServer):
     def _take(self, alert: Alert) -> HTTPStatus:
         selected = select(alert)
         try:
-            intake = self.worker.take_in(selected) if isinstance(selected, Notice) else selected
+            intake = self._worker.take_in(selected) if isinstance(selected, Notice) else selected
         except TrainwardenError as error:
             log.error("an alert could not be entered, and will be sent again: %s", error)
             return HTTPStatus.INTERNAL_SERVER_ERROR
-        self.tally.alert(intake)
+        self._tally.alert(intake)
         return HTTPStatus.ACCEPTED if intake is Intake.ACCEPTED else HTTPStatus.OK
 
+    def _metrics(self, request: Request) -> Answer:
+        series = (*self._metrics_of.collect(), *process.families(), self._requests.series())
+        return Rendered(series).answer(request.headers)
 
-_SENTENCES = {
-    HTTPStatus.OK: "Nothing of this is to be acted on.",
-    HTTPStatus.ACCEPTED: "Entered in the ledger; the run will be looked at.",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "Could not be entered in the ledger; send it again.",
-}
-
-
-class _Handler(GuardedHandler):
-    """One request."""
-
-    server: Server
-
-    def route(self) -> None:
-        """Answer by path and method."""
-        routes: dict[str, tuple[str, Callable[[], None]]] = {
-            "/alerts": ("POST", self._alerts),
-            "/metrics": ("GET", self._metrics),
-            "/-/healthy": ("GET", self._healthy),
-            "/-/ready": ("GET", self._ready),
-            "/": ("GET", self._landing),
-        }
-        path = self.path.partition("?")[0]
-        if path not in routes:
-            raise Refused(HTTPStatus.NOT_FOUND, "There is nothing here; Alertmanager posts to /alerts.")
-        method, answer = routes[path]
-        if self.command != method:
-            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"Only {method} is answered here.", Allow=method)
-        answer()
-
-    def _alerts(self) -> None:
-        self._authorise()
-        body = self.read_body(MAX_BODY)
-        try:
-            payload = msgspec.json.decode(body, type=Payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise Refused(HTTPStatus.BAD_REQUEST, f"Not a version 4 payload of Alertmanager: {error}") from error
-        status = self.server.take_in(payload)
-        self.say(status, _SENTENCES[status])
-
-    def _authorise(self) -> None:
-        token = self.server.token
-        kind, _, given = self.headers.get("Authorization", "").partition(" ")
-        known = token is None or (kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token))
-        if not known:
-            refusal = {"WWW-Authenticate": "Bearer"}
-            raise Refused(HTTPStatus.UNAUTHORIZED, "The bearer token is missing or wrong.", **refusal)
-
-    def _metrics(self) -> None:
-        content_type = textformat.negotiate(self.headers.get("Accept", ""))
-        found = [*self.server.metrics.collect(), *process.families()]
-        self.say(HTTPStatus.OK, textformat.write(found, content_type), content_type)
-
-    def _healthy(self) -> None:
-        self.say(HTTPStatus.OK, "trainwarden receiver is healthy.")
-
-    def _ready(self) -> None:
-        if not self.server.worker.alive:
+    def _ready(self, _: Request) -> Answer:
+        if not self._worker.alive:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "The worker does not run.")
-        self.say(HTTPStatus.OK, "trainwarden receiver is ready.")
+        return sentence(HTTPStatus.OK, "trainwarden receiver is ready.")
 
-    def _landing(self) -> None:
-        page = _PAGE.format(runs=html.escape(str(runs_root())))
-        self.say(HTTPStatus.OK, page.encode(), "text/html; charset=utf-8")
+    def _landing(self, _: Request) -> Answer:
+        path, runs = (escaped(text) for text in (self._settings.telemetry_path.removeprefix("/"), str(runs_root())))
+        return page(
+            "trainwarden receiver",
+            "Takes Alertmanager's webhooks at <code>POST /alerts</code> and restarts stuck runs, safely."
+            f' What it does and did: <a href="{path}">metrics</a>',
+            f"The runs, each with its <code>ledger.jsonl</code>: <code>{runs}</code>",
+        )
