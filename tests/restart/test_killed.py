@@ -11,8 +11,8 @@ from trainwarden.restart.events import AnyEvent, Recovered
 from trainwarden.restart.ledger import Ledger
 from trainwarden.restart.states import HoldReason, State
 
-LINES = 9
-"""Accepted, Decided, Stopping, Died, Freed, Paused, Chosen, Launched, Recovered."""
+LINES = 10
+"""Accepted, Decided, Captured, Stopping, Died, Freed, Paused, Chosen, Launched, Recovered."""
 
 
 class Killed(BaseException):
@@ -116,7 +116,7 @@ def test_a_run_that_its_user_closed_meanwhile_is_not_launched(
 def test_a_launch_whose_record_was_lost_is_found_and_not_repeated(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kill_at(monkeypatch, 8, written=False)
+    kill_at(monkeypatch, 9, written=False)
     desk = world.desk()
     with pytest.raises(Killed):
         world.alert(desk)

@@ -28,7 +28,7 @@ def test_a_hang_is_restarted_from_the_newest_whole_checkpoint(world: World) -> N
     assert world.asked_to_stop == [(False, "restart: hung")]
     assert desk.history.state is State.PROBATION
     assert world.events(desk) == [
-        "Accepted", "Decided", "Stopping", "Died", "Freed", "Paused", "Chosen", "Launched",
+        "Accepted", "Decided", "Captured", "Stopping", "Died", "Freed", "Paused", "Chosen", "Launched",
     ]  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def test_a_crash_needs_no_second_reading_and_no_exporter(world: World) -> None:
     desk = world.desk()
     world.alert(desk, "TrainwardenRunCrashed")
     world.run(desk, 0)
-    assert world.events(desk)[:4] == ["Accepted", "Decided", "Stopping", "Died"]
+    assert world.events(desk)[:5] == ["Accepted", "Decided", "Captured", "Stopping", "Died"]
     assert world.asked_to_stop == []
 
 

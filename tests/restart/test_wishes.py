@@ -41,7 +41,7 @@ def test_a_run_that_is_paused_before_its_stop_is_let_go(world: World) -> None:
     desk = world.desk()
     world.alert(desk)
     desk.write(Decided(reason=RestartReason.HUNG, facts=Facts(step=500)), world.now(), desk.history)
-    assert desk.history.state is State.QUIESCING
+    assert desk.history.state is State.CAPTURING
     world.folder.pause_path.touch()
     world.run(desk, 600)
     assert (last_hold(desk), world.asked_to_stop, world.launched) == (HoldReason.PAUSED, [], [])

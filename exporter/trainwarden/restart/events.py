@@ -78,6 +78,15 @@ class Decided(Event, frozen=True, kw_only=True):
     facts: Facts
 
 
+class Captured(Event, frozen=True, kw_only=True):
+    """What shows why was written down."""
+
+    folder: str
+    """Absolute; empty where it could not be written."""
+    detail: str = ""
+    """Why it could not."""
+
+
 class Stopping(Event, frozen=True, kw_only=True):
     """Every member is about to be asked to stop."""
 
@@ -170,6 +179,7 @@ AnyEvent = (
     | Resolved
     | Held
     | Decided
+    | Captured
     | Stopping
     | Died
     | Freed

@@ -190,7 +190,11 @@ def _held(history: History, event: AnyEvent) -> History:
 
 def _decided(history: History, event: AnyEvent) -> History:
     assert isinstance(event, events.Decided)
-    return _enter(history, event, State.QUIESCING, reason=event.reason, facts=event.facts)
+    return _enter(history, event, State.CAPTURING, reason=event.reason, facts=event.facts)
+
+
+def _captured(history: History, event: AnyEvent) -> History:
+    return _enter(history, event, State.QUIESCING)
 
 
 def _stopping(history: History, event: AnyEvent) -> History:
@@ -262,6 +266,7 @@ _CHANGES: dict[type[events.Event], _Change] = {
     events.Resolved: _resolved,
     events.Held: _held,
     events.Decided: _decided,
+    events.Captured: _captured,
     events.Stopping: _stopping,
     events.Died: _died,
     events.Freed: _freed,

@@ -55,6 +55,7 @@ def _patience(desk: Desk) -> float:
 STAGES: dict[State, Stage] = {
     State.LOOKING: Stage(stages.look_again),
     State.HELD: Stage(stages.look_again),
+    State.CAPTURING: Stage(stages.capture, lambda d: _since(d) + PATIENCE, CallReason.STAGE_FAILS),
     State.QUIESCING: Stage(stages.quiesce, lambda d: _since(d) + d.spec.limits.save_grace + PATIENCE),
     State.STOPPING: Stage(
         stages.stop, lambda d: _since(d) + d.spec.limits.term_grace + d.spec.limits.kill_grace + PATIENCE

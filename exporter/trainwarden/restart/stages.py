@@ -7,12 +7,13 @@ holds them as one list.
 
 from trainwarden.errors import RefusedError, TrainwardenError
 from trainwarden.model import Outcome, RunState
-from trainwarden.restart import evidence, gate, policy
+from trainwarden.restart import bundle, evidence, gate, policy
 from trainwarden.restart.choosing import Choice
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.events import (
     AnyEvent,
     Blocked,
+    Captured,
     Chosen,
     Closed,
     Decided,
@@ -115,6 +116,26 @@ def _why(reason: GiveUpReason, facts: Facts) -> str:
         GiveUpReason.WEDGED: "a process is still there after SIGKILL",
     }
     return f"{reason.value}: {words.get(reason) or facts.error}"
+
+
+def capture(desk: Desk, _: Moment) -> AnyEvent | None:
+    """Write down what shows why. That this cannot be done is no reason to leave the run dead."""
+    case = _case(desk)
+    facts = case.facts or Facts()
+    # A run that is dead holds no GPU, and must not wait for an exporter that is slow.
+    gpus = desk.tools.read_exporter(desk.spec.name) if facts.outcome is None else None
+    try:
+        folder = bundle.write(
+            desk.folder,
+            generation=case.generation,
+            at=case.opened_at,
+            reason=_reason(case),
+            facts=facts,
+            gpus=gpus,
+        )
+    except OSError as error:
+        return Captured(folder="", detail=f"{desk.folder.evidence_path}: {error.strerror or error}")
+    return Captured(folder=str(folder))
 
 
 def quiesce(desk: Desk, now: Moment) -> AnyEvent | None:

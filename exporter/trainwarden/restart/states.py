@@ -20,8 +20,11 @@ class State(str, Enum):
     """Decided not to act now, for a reason that will pass: looked at again on its own timer, until the reason is gone,
     the alert is resolved, or the run is seen to live."""
 
+    CAPTURING = "capturing"
+    """Decided to restart. What shows why is written into the run folder before anything of it ends."""
+
     QUIESCING = "quiescing"
-    """Decided to restart. A save in progress may end first; a run that steps again is let go."""
+    """About to stop. A save in progress may end first; a run that steps again is let go."""
 
     STOPPING = "stopping"
     """Every member is asked to stop: SIGTERM, grace, SIGKILL. Left only when none is there any more."""

@@ -55,6 +55,11 @@ class RunFolder:
         return self.path / "ledger.jsonl"
 
     @property
+    def evidence_path(self) -> Path:
+        """``evidence/``: one folder for each restart, with what showed why."""
+        return self.path / "evidence"
+
+    @property
     def pause_path(self) -> Path:
         """``paused``: while it is there, the receiver leaves the run alone (``trainwarden pause``)."""
         return self.path / "paused"
