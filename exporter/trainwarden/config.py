@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, field
 
 from trainwarden import guide
 from trainwarden.errors import ConfigurationError
-from trainwarden.model import Budget, Limits, Seconds
+from trainwarden.model import Budget, Limits, ResumeTemplate, Seconds
 from trainwarden.names import EXPORTER_PORT, RECEIVER_PORT, RUN_NAME, RUN_NAME_RULE
 
 ENVIRONMENT = "TRAINWARDEN_CONFIG"
@@ -88,6 +88,7 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     checkpoints: str | None = None
     output_name: str | None = None
     recipe: str | None = None
+    resume: ResumeTemplate | None = None
     profile: str | None = None
     gpus: list[int] | None = None
     nodes: int = 1
@@ -200,6 +201,34 @@ def _check_run(name: str, run: RunConfig) -> None:
     if run.profile is not None and run.profile not in guide.PROFILES:
         raise _unknown(f"runs.{name}.profile", run.profile, guide.PROFILES, what="profile")
     _check_thresholds(run.thresholds, f"runs.{name}.thresholds", guide.RUN)
+    if run.resume is not None:
+        _check_resume(run.resume, f"runs.{name}.resume")
+
+
+def _check_resume(resume: ResumeTemplate, path: str) -> None:
+    asked = _placeholders(" ".join(resume.arguments), ("checkpoint", "epoch", "step"), f"{path}.arguments")
+    if not asked:
+        raise ConfigurationError(f"{path}.arguments: would begin from zero; name the checkpoint with {{checkpoint}}")
+    if resume.glob is None:
+        return
+    told = _placeholders(resume.glob, ("epoch", "step"), f"{path}.glob")
+    if len(told) != len(set(told)):
+        raise ConfigurationError(f"{path}.glob: names the same placeholder twice; write * in one place")
+    if "/" in resume.glob.removesuffix("/") or not resume.glob.strip("/"):
+        raise ConfigurationError(
+            f"{path}.glob: must name what lies in the checkpoint folder itself, as ckpt-{{step}}.pt"
+        )
+    for name in asked:
+        if name not in (*told, "checkpoint"):
+            raise ConfigurationError(f"{path}.arguments: {{{name}}} is not told by glob; write it into both or neither")
+
+
+def _placeholders(text: str, allowed: tuple[str, ...], path: str) -> list[str]:
+    found = re.findall(r"\{(\w*)\}", text)
+    for name in found:
+        if name not in allowed:
+            raise _unknown(path, name, allowed, what="placeholder")
+    return found
 
 
 def _check_thresholds(given: Thresholds, path: str, known: tuple[guide.Threshold, ...]) -> None:

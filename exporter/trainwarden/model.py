@@ -117,6 +117,19 @@ class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """New steps that a launch must show before it counts as recovered."""
 
 
+class ResumeTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``resume:`` of a run: what its trainer is to be told, and for the recipe ``torch`` what it writes."""
+
+    arguments: list[str]
+    """Put behind the command in place of earlier ones of the same names; ``{checkpoint}``, ``{epoch}`` and ``{step}``
+    are filled in."""
+    glob: str | None = None
+    """How its checkpoints are named, as in ``ckpt-{step}.pt``; folders end in ``/``. Newest first by the numbers, where
+    there are none by time."""
+    complete: list[str] = field(default_factory=list)
+    """The files of a whole folder, in the order in which they are written."""
+
+
 class RunSpec(Struct, frozen=True, kw_only=True):
     """``run.json``: what the user asked for. The environment is not stored."""
 
@@ -127,6 +140,8 @@ class RunSpec(Struct, frozen=True, kw_only=True):
     cwd: str
     recipe: str
     """How checkpoints are read and a resume is asked for: a name in ``trainwarden.checkpoints.RECIPES``."""
+    resume: ResumeTemplate | None = None
+    """What the user declared of it; None where the recipe is to know."""
     checkpoints: str | None = None
     """The folder that the trainer writes to, absolute; None where none is known."""
     output_name: str | None = None

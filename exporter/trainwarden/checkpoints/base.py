@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from trainwarden.model import Checkpoint, Resume
+from trainwarden.model import Checkpoint, Resume, ResumeTemplate
 
 
 class Found(Struct, frozen=True):
@@ -36,6 +36,9 @@ class Recipe(Protocol):
     name: str
     samples: str | None
     """The folder within the checkpoint folder that the trainer puts sample images into; None where it draws none."""
+
+    def declared(self, resume: ResumeTemplate) -> "Recipe":
+        """This recipe, completed by what the user declares. Raises ``ConfigurationError`` where it takes none of it."""
 
     def recognises(self, command: list[str]) -> bool:
         """Whether this command starts a trainer of this kind."""

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from trainwarden.checkpoints.base import Found, Settings
-from trainwarden.errors import RefusedError
-from trainwarden.model import Checkpoint, Resume
+from trainwarden.checkpoints.base import Found, Recipe, Settings
+from trainwarden.errors import ConfigurationError, RefusedError
+from trainwarden.model import Checkpoint, Resume, ResumeTemplate
 
 PROBLEM = (
     "no recipe knows how this trainer is resumed, so a restart would start from zero; write the trainer's own command "
@@ -17,6 +17,10 @@ class NoRecipe:
 
     name = "none"
     samples: str | None = None
+
+    def declared(self, resume: ResumeTemplate) -> Recipe:  # noqa: ARG002
+        """Raises ``ConfigurationError``: without a recipe nobody would read it."""
+        raise ConfigurationError("resume: needs a recipe that reads it; add recipe: torch, hf, lightning or accelerate")
 
     def recognises(self, command: list[str]) -> bool:  # noqa: ARG002
         """Every command: this recipe is asked last."""

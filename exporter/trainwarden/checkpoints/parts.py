@@ -5,7 +5,7 @@ empty or cut short; and a killed save over an older checkpoint leaves a mix of b
 the times are out of order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -23,6 +23,8 @@ CHECKS = {
 }
 """How a file is verified, by its ending."""
 _INDEX = ".index.json"
+_SHARDED = ("latest", "zero_to_fp32.py", "pytorch_model", "optimizer_0", "model_0")
+_SHARDED_BEGIN = ("global_step", "pytorch_model_fsdp", "__")
 
 
 class _Index(Struct):
@@ -37,7 +39,7 @@ def missing(folder: Path, names: Sequence[str]) -> str:
 
 def damaged(folder: Path) -> str:
     """The fault of the first damaged file, whatever wrote it; empty where all are whole. Raises ``OSError``."""
-    files = sorted(path for path in folder.iterdir() if path.suffix in CHECKS)
+    files = sorted(path for path in folder.rglob("*") if path.suffix in CHECKS)
     return next(filter(None, (CHECKS[path.suffix](path) for path in files)), "")
 
 
@@ -65,3 +67,8 @@ def weights(folder: Path, candidates: Sequence[str]) -> list[str]:
             index = read_json(folder / (name + _INDEX), _Index)
             return [*sorted(set(index.weight_map.values())), name + _INDEX] if index else []
     return []
+
+
+def is_sharded(names: Iterable[str]) -> bool:
+    """Whether a folder holds what DeepSpeed or FSDP writes: one file a process, in formats of their own."""
+    return any(name in _SHARDED or name.startswith(_SHARDED_BEGIN) for name in names)

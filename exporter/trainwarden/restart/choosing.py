@@ -1,13 +1,14 @@
 """What a run could go on from: the newest verified checkpoint, why none newer, and what will be written over."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct, field
 
-from trainwarden.checkpoints import RECIPES
+from trainwarden.checkpoints import recipe_of
 from trainwarden.checkpoints.catalog import Catalog, newest_valid, passed_over
 from trainwarden.deadline import Deadline, OverdueError
-from trainwarden.errors import CheckpointError
+from trainwarden.errors import CheckpointError, ConfigurationError
 from trainwarden.model import Checkpoint, RunSpec, Verdict
 
 LISTING_SECONDS = 5.0
@@ -37,17 +38,16 @@ class Chooser:
     """Looks at one run's checkpoints; what was verified is not read again while it does not change."""
 
     def __init__(self, spec: RunSpec) -> None:
-        recipe = RECIPES.get(spec.recipe)
         self._catalog: Catalog | None = None
         self._listing: Deadline[list[Checkpoint]] = Deadline(
             f"the checkpoint folder {spec.checkpoints}", LISTING_SECONDS
         )
         self.newest: Checkpoint | None = None
         """The newest verified one at the last look."""
-        if recipe is None or spec.checkpoints is None:
-            return
-        settle, folder = spec.limits.checkpoint_settle, Path(spec.checkpoints)
-        self._catalog = Catalog(recipe, folder, spec.output_name, settle, spec.found_at_launch)
+        settle, folder = spec.limits.checkpoint_settle, Path(spec.checkpoints or "")
+        with suppress(ConfigurationError):  # a recipe of another version
+            if spec.checkpoints is not None:
+                self._catalog = Catalog(recipe_of(spec), folder, spec.output_name, settle, spec.found_at_launch)
 
     def look(self, now: float) -> Choice:
         """Read the folder; ``now`` in Unix seconds. One whose content makes no sense offers nothing, and says why.

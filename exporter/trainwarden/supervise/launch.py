@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from trainwarden.checkpoints import catalog
+from trainwarden.checkpoints import catalog, recipe_of
 from trainwarden.collectors import gpu_snapshot
 from trainwarden.errors import ConfigurationError, RunFolderError, TrainwardenError
 from trainwarden.model import RunSpec, RunState
@@ -19,7 +19,6 @@ from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.members import Census, living
 from trainwarden.supervise import configured, detach, orders
 from trainwarden.supervise.plan import Plan, live
-from trainwarden.supervise.resumable import recipe_of
 
 _GPU_SECONDS = 3.0
 """For the driver's answer; a baseline that is not known is left out."""

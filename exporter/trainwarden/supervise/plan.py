@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 from trainwarden import guide
-from trainwarden.checkpoints import RECIPES, recognise
+from trainwarden.checkpoints import find_recipe, recipe_of, recognise
 from trainwarden.checkpoints.base import Recipe
 from trainwarden.config import Config, RunConfig
 from trainwarden.errors import ConfigurationError
@@ -53,7 +53,7 @@ def plan(name: str, *, command: list[str], config: Config, options: Options) -> 
     cwd = _existing_folder(Path(options.cwd or entry.cwd or ".").expanduser().absolute())
     _check_command(chosen, cwd)
     spec = structs.replace(describe(name, chosen, cwd, entry, options), declared=not command)
-    warnings = resumable.recipe_of(spec).settings(chosen, cwd).warnings
+    warnings = recipe_of(spec).settings(chosen, cwd).warnings
     given = options.checkpoints or entry.checkpoints
     return Plan(spec, [*warnings, *_absent(given, spec), *_not_resumable(spec)])
 
@@ -63,7 +63,7 @@ def describe(name: str, command: list[str], cwd: Path, entry: RunConfig, options
 
     Raises ``ConfigurationError``.
     """
-    recipe = _recipe(options.recipe or entry.recipe, command)
+    recipe = _recipe(name, options.recipe or entry.recipe or recognise(command).name, entry)
     settings = recipe.settings(command, cwd)
     given = options.checkpoints or entry.checkpoints
     checkpoints = cwd / Path(given).expanduser() if given else settings.folder
@@ -73,6 +73,7 @@ def describe(name: str, command: list[str], cwd: Path, entry: RunConfig, options
         command=command,
         cwd=str(cwd),
         recipe=recipe.name,
+        resume=entry.resume,
         checkpoints=_readable_folder(checkpoints),
         output_name=options.output_name or entry.output_name or settings.output_name,
         profile=_profile(options.profile or entry.profile or "balanced"),
@@ -121,12 +122,14 @@ def _check_command(command: list[str], cwd: Path) -> None:
             raise ConfigurationError(f"argument {argument!r} of the command is not UTF-8, so run.json cannot hold it")
 
 
-def _recipe(name: str | None, command: list[str]) -> Recipe:
-    if name is None:
-        return recognise(command)
-    if name not in RECIPES:
-        raise ConfigurationError(f"unknown recipe '{name}'; allowed here: {', '.join(sorted(RECIPES))}")
-    return RECIPES[name]
+def _recipe(run: str, name: str, entry: RunConfig) -> Recipe:
+    known = find_recipe(name)
+    if entry.resume is None:
+        return known
+    try:
+        return known.declared(entry.resume)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"runs.{run}.{error}") from error
 
 
 def _profile(name: str) -> str:

@@ -2,19 +2,8 @@
 
 from pathlib import Path
 
-from trainwarden.checkpoints import RECIPES
-from trainwarden.checkpoints.base import Recipe
-from trainwarden.errors import ConfigurationError
+from trainwarden.checkpoints import recipe_of
 from trainwarden.model import RunSpec
-
-
-def recipe_of(spec: RunSpec) -> Recipe:
-    """The recipe that ``run.json`` names. Raises ``ConfigurationError`` where this version does not know it."""
-    try:
-        return RECIPES[spec.recipe]
-    except KeyError:
-        known = ", ".join(sorted(RECIPES))
-        raise ConfigurationError(f"unknown recipe '{spec.recipe}'; allowed here: {known}") from None
 
 
 def problem(spec: RunSpec) -> str:

@@ -7,6 +7,7 @@ recipe resumes it; the checkpoint must be one that stands whole in the run's own
 from functools import partial
 from pathlib import Path
 
+from trainwarden.checkpoints import recipe_of
 from trainwarden.checkpoints.catalog import Catalog, is_eligible, why_not
 from trainwarden.deadline import Deadline
 from trainwarden.errors import RefusedError
@@ -14,7 +15,6 @@ from trainwarden.model import Checkpoint, Resume, RunSpec, RunState
 from trainwarden.runs.control import Start
 from trainwarden.runs.identity import DEAD_STATES
 from trainwarden.supervise import configured
-from trainwarden.supervise.resumable import recipe_of
 
 _VERIFY_SECONDS = 8.0
 """A folder on a dead network drive never answers, and the supervisor must."""

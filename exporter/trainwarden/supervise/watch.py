@@ -6,6 +6,7 @@ No sockets and no clock: the loop hands in the time and calls ``look`` a few tim
 from contextlib import suppress
 from typing import NamedTuple
 
+from trainwarden.checkpoints import recipe_of
 from trainwarden.errors import RunFolderError
 from trainwarden.model import Ended, Outcome, Resume, RunSpec, RunState
 from trainwarden.runs import identity
@@ -15,7 +16,7 @@ from trainwarden.runs.members import Census, Usage, as_members, living, usage
 from trainwarden.supervise import kept as kept_record
 from trainwarden.supervise.generation import Generation
 from trainwarden.supervise.kept import Kept
-from trainwarden.supervise.resumable import problem, recipe_of
+from trainwarden.supervise.resumable import problem
 from trainwarden.supervise.stopping import StopProcedure
 from trainwarden.system import ProcessStat
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from trainwarden.checkpoints import safetensors, torchzip
 from trainwarden.checkpoints.arguments import without
-from trainwarden.checkpoints.base import Found, Settings
+from trainwarden.checkpoints.base import Found, Recipe, Settings
 from trainwarden.checkpoints.kohya import command as line
 from trainwarden.checkpoints.kohya import files, state
 from trainwarden.checkpoints.kohya.settings import Options, read_options, read_settings, unresumable
-from trainwarden.errors import RefusedError
-from trainwarden.model import Checkpoint, Resume
+from trainwarden.errors import ConfigurationError, RefusedError
+from trainwarden.model import Checkpoint, Resume, ResumeTemplate
 
 _RESUME_OPTIONS = frozenset({"resume", "initial_epoch", "initial_step", "skip_until_initial_step"})
 
@@ -19,6 +19,10 @@ class KohyaRecipe:
 
     name = "kohya"
     samples: str | None = "sample"
+
+    def declared(self, resume: ResumeTemplate) -> Recipe:  # noqa: ARG002
+        """Raises ``ConfigurationError``: how kohya resumes is known."""
+        raise ConfigurationError("resume: recipe kohya knows how its trainer is resumed; remove it")
 
     def recognises(self, command: list[str]) -> bool:
         """Whether an argument is one of the scripts (also behind accelerate, torchrun or ``python -m``)."""
