@@ -6,37 +6,18 @@ from typing import Any
 
 import pytest
 
+from tests.collectors.gpu_console import PRELUDE, sensor_console, up
 from tests.collectors.samples import values
 from tests.support.console import Console
 from tests.support.nvml import GIB, SONAME, FakeDriver, pci_of, uuid_of
 from trainwarden.collectors.gpu import Gpu, GpusReading, families
 
-PRELUDE = """
-import ctypes
-from msgspec import to_builtins
-from pathlib import Path
-from trainwarden.collectors.gpu import Driver, Gpus
-gpus = Gpus(Driver(retry_seconds=0))
-dear = Gpus(Driver(pcie=True))
-patient = Gpus(Driver(retry_seconds=3600))
-def read(): return to_builtins(gpus.read())
-def calls():
-    count = ctypes.CDLL("libnvidia-ml.so.1").fakeNvmlCalls
-    before = count()
-    gpus.read()
-    return count() - before
-"""
-
 
 @pytest.fixture
 def sensor(nvml: FakeDriver) -> Iterator[Console]:
-    console = Console(PRELUDE, nvml.environment())
+    console = sensor_console(nvml)
     yield console
     console.close()
-
-
-def up(reading: dict[str, Any]) -> dict[str, bool]:
-    return {gpu["uuid"]: gpu["up"] for gpu in reading["gpus"]}
 
 
 def test_a_busy_card_is_read_in_base_units(nvml: FakeDriver, sensor: Console) -> None:
@@ -157,7 +138,7 @@ def test_an_unknown_performance_state_is_absent(nvml: FakeDriver, sensor: Consol
 
 def test_pcie_traffic_is_read_only_where_it_is_asked_for(nvml: FakeDriver, sensor: Console) -> None:
     nvml.set(gpu=0, pcie_receive=3, pcie_transmit=5)
-    card = sensor.ask("to_builtins(dear.read())")["gpus"][0]
+    card = sensor.ask("to_builtins(Gpus(Driver(pcie=True)).read())")["gpus"][0]
     assert (card["pcie_receive_bytes_per_second"], card["pcie_transmit_bytes_per_second"]) == (3 * 1024, 5 * 1024)
     assert sensor.ask("read()")["gpus"][0]["pcie_receive_bytes_per_second"] is None
 

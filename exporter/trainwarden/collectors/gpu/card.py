@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 from trainwarden.collectors.gpu import mig
 from trainwarden.collectors.gpu.events import XidWatch
-from trainwarden.collectors.gpu.nvml import Nvml, NvmlError, PciInfo
+from trainwarden.collectors.gpu.nvml import INVALID_ARGUMENT, NOT_FOUND, Nvml, NvmlError, PciInfo
 from trainwarden.collectors.gpu.questions import Questions
 from trainwarden.collectors.gpu.reading import Gpu
 
 REMEMBER_SECONDS = 60.0
 """How long it is remembered what a card is, what it does not support, and how it is divided into MIG devices."""
 PCI_DEVICES = Path("/sys/bus/pci/devices")
+
+_STALE = (INVALID_ARGUMENT, NOT_FOUND)
+"""What the driver says to a handle that means nothing any more: a MIG device that was taken away, say."""
 
 
 class Known(NamedTuple):
@@ -49,14 +52,22 @@ class Card:
         """Ask for everything. Raises ``NvmlError``; may never return."""
         self.busy = True
         try:
-            if self._known is None or time.monotonic() > self._known.until:
-                self._known = self._introduce()
-            return self._read(self._known)
+            return self._read_known()
         except NvmlError:
             self._known = None  # perhaps another card is there by now
             raise
         finally:
             self.busy = False
+
+    def _read_known(self) -> Gpu:
+        if self._known is not None and time.monotonic() < self._known.until:
+            try:
+                return self._read(self._known)
+            except NvmlError as error:
+                if error.code not in _STALE:
+                    raise
+        self._known = self._introduce()
+        return self._read(self._known)
 
     def _read(self, known: Known) -> Gpu:
         awake = not _asleep(known.runtime_status)

@@ -79,6 +79,8 @@ class XidWatch:
         data = EventData()
         while not self._stop.is_set():
             code = wait(self._set, byref(data), c_uint(int(WAIT_SECONDS * 1000)))
+            if self._stop.is_set():
+                break  # whoever watches now hears of it too
             if code == SUCCESS and data.device in self._cards:
                 self._log.add(*self._cards[data.device], data.data)
             elif code not in (SUCCESS, TIMEOUT):

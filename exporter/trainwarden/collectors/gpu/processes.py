@@ -27,8 +27,8 @@ class Owners(Struct, frozen=True):
 
 
 def owners(reading: GpusReading, runs: Iterable[Run], proc: Path = system.PROC) -> Owners:
-    """Find out whose the processes on the GPUs are. Raises OSError where ``/proc`` itself cannot be read."""
-    namespace = system.pid_namespace(proc)
+    """Find out whose the processes on the GPUs are."""
+    namespace = _namespace_here(proc)
     live = {run.name: run.state for run in runs if run.up and run.state is not None}
     readable = {name: state for name, state in live.items() if _namespace(state) == namespace}
     members = {member.pid: (name, member.start_time) for name, s in readable.items() for member in s.members}
@@ -38,6 +38,13 @@ def owners(reading: GpusReading, runs: Iterable[Run], proc: Path = system.PROC) 
         if gpu.processes is not None
     }
     return Owners(on, frozenset(readable), len(readable) == len(live))
+
+
+def _namespace_here(proc: Path) -> int | None:
+    try:
+        return system.pid_namespace(proc)
+    except OSError:  # the tree of another machine: no pid means anything here
+        return None
 
 
 def _namespace(state: RunState) -> int | None:
