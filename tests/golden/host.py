@@ -1,5 +1,6 @@
 """What the kernel of the recorded machine tells: excerpts of ``/proc``, every line that is read among some others."""
 
+import os
 from pathlib import Path
 
 MEMINFO = """\
@@ -41,6 +42,7 @@ BOOT_ID = "6f9d2c54-8a1f-4d53-9a51-0f3f2f6a7c11"
 def write(proc: Path) -> None:
     """Make the files under ``proc``."""
     files = {
+        "self/ns/pid": "",
         "sys/kernel/random/boot_id": f"{BOOT_ID}\n",
         "meminfo": MEMINFO,
         "vmstat": VMSTAT,
@@ -51,3 +53,7 @@ def write(proc: Path) -> None:
     for name, text in files.items():
         (proc / name).parent.mkdir(parents=True, exist_ok=True)
         (proc / name).write_text(text)
+
+
+ROOM = os.statvfs_result((4096, 4096, 244_140_625, 97_656_250, 85_449_218, 61_054_976, 55_000_000, 54_990_000, 0, 255))
+"""A file system of a terabyte, a third of it left."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.golden import host, kohya
 from tests.golden.host import BOOT_ID
 from tests.support.nvml import FakeDriver
-from trainwarden import textformat
+from trainwarden import system, textformat
 from trainwarden.collectors.machine import Machine
 from trainwarden.config import Config
 from trainwarden.model import Ended, Identity, Member, Outcome, Phase, Progress, RunSpec, RunState, StepDurations
@@ -30,7 +30,7 @@ DURATIONS = StepDurations(counts=[0, 0, 0, 0, 0, 12, 2190, 2040, 26, 5, 2, 0, 0,
 def render(library: Path, folder: Path) -> str:
     """The golden text: what the exporter of this machine says."""
     driver = FakeDriver(library, folder / "nvml.script")
-    driver.set(gpu=0, processes=[(4242, None)])
+    driver.set(gpu=0, processes=[(4242, int(15.1 * GIB)), (1711, int(0.5 * GIB))])
     command = [sys.executable, "-m", "tests.golden.machine", str(folder)]
     environment = {**os.environ, **driver.environment()}
     said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
@@ -47,16 +47,18 @@ def build(folder: Path) -> Machine:
     """Make the machine's files under ``folder``."""
     proc = folder / "proc"
     host.write(proc)
-    _training(folder / "runs", folder / "models/luca")
-    _finished(folder / "runs", folder / "models/mia")
+    namespace = system.pid_namespace(proc)
+    _training(folder / "runs", folder / "models/luca", namespace)
+    _finished(folder / "runs", folder / "models/mia", namespace)
     return Machine(Config(), folder / "runs", proc, clock=lambda: NOW)
 
 
-def _training(root: Path, models: Path) -> None:
+def _training(root: Path, models: Path, namespace: int) -> None:
     """Run ``luca`` has begun epoch 6 of 12 at the guide's pace; it saved after epochs 2 and 4."""
     started = NOW - 3 * 3600
     for epoch in (2, 4):
         kohya.save(models, "luca", epoch, started + 400 + epoch * STEPS_PER_EPOCH * 2.5)
+    _draw(models, 8)
     _write(
         RunFolder("luca", root),
         RunSpec(
@@ -76,9 +78,10 @@ def _training(root: Path, models: Path) -> None:
             beat_at=NOW - 0.4,
             beat_monotonic=86400.0,
             started_at=started,
-            training=Identity(BOOT_ID, 4240, 7_500_000, 4026531836),
+            training=Identity(BOOT_ID, 4240, 7_500_000, namespace),
             members=[Member(pid, 7_500_000 + pid, "S") for pid in (4240, 4242, 4250, 4251)],
             rss_bytes=11 * GIB,
+            threads=87,
             cpu_seconds=11_820.5,
             io_bytes=9 * GIB,
         ),
@@ -98,11 +101,21 @@ def _training(root: Path, models: Path) -> None:
             durations=DURATIONS,
             median_step_seconds=2.49,
             saves=2,
+            last_save_seconds=18.4,
+            nonfinite_losses=1,
+            framework="kohya",
         ),
     )
 
 
-def _finished(root: Path, models: Path) -> None:
+def _draw(models: Path, images: int) -> None:
+    """Sample images, as kohya draws them."""
+    (models / "sample").mkdir()
+    for number in range(images):
+        (models / f"sample/luca_e{number // 2 + 1:06d}_{number % 2:02d}_20251124153207.png").touch()
+
+
+def _finished(root: Path, models: Path, namespace: int) -> None:
     """Run ``mia``, conservative, finished in its second generation four hours ago."""
     ended = NOW - 4 * 3600
     kohya.save(models, "mia", 2, ended - 600)
@@ -127,7 +140,7 @@ def _finished(root: Path, models: Path) -> None:
             beat_at=ended,
             beat_monotonic=72_000.0,
             started_at=ended - 9_000,
-            training=Identity(BOOT_ID, 3100, 5_000_000, 4026531836),
+            training=Identity(BOOT_ID, 3100, 5_000_000, namespace),
             cpu_seconds=8_100.25,
             io_bytes=7 * GIB,
             gpus=["0"],
@@ -150,6 +163,7 @@ def _finished(root: Path, models: Path) -> None:
             median_step_seconds=3.57,
             errors={"cuda_out_of_memory": 1},
             saves=2,
+            framework="kohya",
         ),
     )
 
@@ -162,4 +176,5 @@ def _write(folder: RunFolder, spec: RunSpec, state: RunState, progress: Progress
 
 
 if __name__ == "__main__":
+    os.statvfs = lambda _: host.ROOM  # the disk beneath this folder is not the recorded machine's
     sys.stdout.write(textformat.write(build(Path(sys.argv[1])).collect()).decode())

@@ -66,7 +66,7 @@ class Machine:
         if found_gpus:
             yield from gpu.families(found_gpus)
         if found_gpus and found_runs:
-            yield from processes.families(found_gpus, every)
+            yield from processes.families(found_gpus, every, proc=self._proc)
         yield from runs.families(every, self._gpus.known)
         if found_checkpoints:
             yield from checkpoints.families(found_checkpoints.runs)
