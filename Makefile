@@ -10,7 +10,7 @@ SHELL_SCRIPTS := $(wildcard scripts/*) .ci/run
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: run test test-heavy lint golden docs dashboards compose-env clean help
+.PHONY: run test test-heavy lint bench golden docs dashboards compose-env clean help
 
 run: $(VENV)/.run ## Bring everything up on this machine; Ctrl-C ends it
 	@$(BIN)/trainwarden up $(ARGS)
@@ -32,6 +32,9 @@ lint: $(VENV)/.dev ## Style, types, and the floors that imports keep to
 
 docs: $(VENV)/.dev ## Generate the pages of docs/ that are generated
 	$(BIN)/python -m docs.build
+
+bench: $(VENV)/.dev ## What it costs, beside its peers and beside the floor: six minutes (ARGS="--quick", "--json")
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 golden: $(VENV)/.dev ## Rewrite the golden files from what is produced now
 	$(BIN)/python -m tests.golden

@@ -1,0 +1,1 @@
+"""What trainwarden costs, beside its peers and beside the least that it could cost: ``make bench``."""
