@@ -22,6 +22,8 @@ from trainwarden.supervise.outputlog import OutputLog
 
 BACKLOG = 4 * 1024 * 1024
 """How much of a log's end is read for where the training stands, bytes."""
+LAST_BYTES = 16 * 1024
+"""A traceback of the trainer, and of a few workers."""
 _PIPE_AGAIN = 10.0
 """Seconds between two tries to pipe a pane."""
 LOST_AFTER = 15.0
@@ -62,6 +64,16 @@ def prime(folder: RunFolder, text: bytes, resumed: Resume | None, now: float) ->
         position=_size(folder.output_path(GENERATION)),
     )
     folder.write_progress(stands)
+
+
+def last_bytes(folder: RunFolder) -> bytes:
+    """The end of what the run printed, at most ``LAST_BYTES``."""
+    try:
+        with folder.output_path(GENERATION).open("rb") as log:
+            log.seek(max(0, log.seek(0, 2) - LAST_BYTES))
+            return log.read()
+    except OSError:
+        return b""
 
 
 def _size(path: Path) -> int:

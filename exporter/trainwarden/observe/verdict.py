@@ -1,5 +1,6 @@
 """How a training ended whose exit status nobody could reap: as far as its files and its last words tell."""
 
+import re
 from pathlib import Path
 
 from trainwarden.checkpoints.base import Recipe
@@ -8,6 +9,7 @@ from trainwarden.deadline import Deadline
 from trainwarden.errors import TrainwardenError
 from trainwarden.model import Ended, Outcome, Progress, RunSpec, Verdict
 from trainwarden.runs.ending import classify
+from trainwarden.runs.lines import clean
 
 _SECONDS = 10.0
 """For the checkpoint folder's answer: a dead network drive gives none."""
@@ -15,20 +17,21 @@ _CLOCKS = 2.0
 """Seconds by which a network drive's clock may lag."""
 _END_WITH_A_CHECKPOINT = frozenset({"kohya"})
 """Recipes whose trainers write one last checkpoint and then exit: where it is not whole, they did not get so far."""
+_INTERRUPTED = re.compile(r"^KeyboardInterrupt\b", re.MULTILINE)
 DETACHED = "The watch was ended by the user; the training goes on, unseen."
 
 
 def judge(
-    spec: RunSpec, recipe: Recipe, progress: Progress | None, *, named: int | None, words: str, began: float, at: float
+    spec: RunSpec, recipe: Recipe, progress: Progress | None, *, named: int | None, end: bytes, began: float, at: float
 ) -> Ended:
     """Finished only where the last checkpoint is whole (or the last step was reached, where no such is written).
 
-    ``named`` is the signal that a launcher names at the end of the output, ``words`` its last line; ``began`` and
-    ``at`` are when the training began and was gone, Unix seconds.
+    ``end`` is the end of the output, ``named`` the signal that a launcher names there; ``began`` and ``at`` are when the
+    training began and was gone, Unix seconds.
     """
     if final := final_checkpoint(spec, recipe, began):
         return Ended(Outcome.FINISHED, at, reason=f"Its last checkpoint is whole: {final}.")
-    if words.startswith("KeyboardInterrupt"):
+    if _INTERRUPTED.search(clean(end)):
         return Ended(Outcome.STOPPED_BY_USER, at, reason="KeyboardInterrupt, says its output: stopped by hand.")
     if named is None and _reached_its_end(spec, progress):
         return Ended(Outcome.FINISHED, at, reason="It took its last step; the exit status is unknown.")
