@@ -1,6 +1,6 @@
-"""What the kernel tells: process identity, clocks, and files that are replaced whole.
+"""What the kernel tells: process identity, clocks, and files that are replaced whole; and where our own files stand.
 
-Standard library only: the keeper, which must stay small and cannot fail, imports this.
+Standard library only: the keeper, which must stay small and cannot fail, imports this, and so does a training.
 """
 
 import json
@@ -103,6 +103,12 @@ def read_io(pid: int, proc: Path = PROC) -> int:
         return 0
     values = dict(line.split(": ", 1) for line in lines)
     return int(values["rchar"]) + int(values["wchar"])
+
+
+def state_root() -> Path:
+    """``$XDG_STATE_HOME/trainwarden``, by default ``~/.local/state/trainwarden`` (XDG base directories)."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(base) / "trainwarden"
 
 
 def monotonic() -> float:

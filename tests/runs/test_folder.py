@@ -6,7 +6,8 @@ import pytest
 
 from trainwarden.errors import RunFolderError
 from trainwarden.model import Phase, Progress, RunSpec, RunState
-from trainwarden.runs.folder import RunFolder, best_progress, list_runs, state_root
+from trainwarden.runs.folder import RunFolder, best_progress, list_runs
+from trainwarden.system import state_root
 
 SPEC = RunSpec(name="luca", run_id="r1", command=["true"], cwd="/", recipe="none")
 
@@ -62,7 +63,8 @@ def test_a_file_of_a_newer_version_is_still_read(tmp_path: Path) -> None:
 
 def test_readers_prefer_the_heartbeat_and_only_this_generations_rank_0() -> None:
     found = [progress("output"), progress("heartbeat", rank=1), progress("heartbeat"), progress("old", generation=0)]
-    assert best_progress(found, 1) == progress("heartbeat")
+    best = best_progress(found, 1)
+    assert best is not None and best.writer == "heartbeat"
     assert best_progress(found[:2], 1) == progress("output")
     assert best_progress(found, 2) is None
 

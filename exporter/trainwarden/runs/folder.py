@@ -10,19 +10,14 @@ from trainwarden import system
 from trainwarden.errors import RunFolderError
 from trainwarden.model import Progress, RunSpec, RunState
 from trainwarden.names import RUN_NAME, RUN_NAME_RULE
+from trainwarden.runs.writers import combined
 
 T = TypeVar("T")
 
 
-def state_root() -> Path:
-    """``$XDG_STATE_HOME/trainwarden``, by default ``~/.local/state/trainwarden`` (XDG base directories)."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-    return Path(base) / "trainwarden"
-
-
 def runs_root() -> Path:
     """The folder that holds one folder a run."""
-    return state_root() / "runs"
+    return system.state_root() / "runs"
 
 
 class RunFolder:
@@ -140,8 +135,9 @@ class RunFolder:
 
 def best_progress(found: list[Progress], generation: int) -> Progress | None:
     """The progress that readers go by: rank 0 of this generation, the heartbeat before the output."""
-    candidates = [p for p in found if p.rank == 0 and p.generation == generation]
-    return min(candidates, key=lambda p: p.writer != "heartbeat", default=None)
+    told = {p.writer: p for p in found if p.rank == 0 and p.generation == generation}
+    heartbeat, output = told.get("heartbeat"), told.get("output")
+    return combined(heartbeat, output) if heartbeat and output else heartbeat or output
 
 
 def list_runs(root: Path | None = None) -> list[str]:

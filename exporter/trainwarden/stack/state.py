@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from trainwarden import system
 from trainwarden.errors import StackError
 from trainwarden.model import Identity
-from trainwarden.runs.folder import state_root
+from trainwarden.system import state_root
 
 
 class ServiceState(Struct, frozen=True):
