@@ -1,6 +1,7 @@
 """``$XDG_STATE_HOME/trainwarden/runs/<run>/``: where each file of a run stands, and reading and writing them."""
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,12 +30,12 @@ class RunFolder:
         self.name = name
         self.path = (root or runs_root()) / name
 
-    @property
+    @cached_property
     def spec_path(self) -> Path:
         """``run.json``: what the user asked for."""
         return self.path / "run.json"
 
-    @property
+    @cached_property
     def state_path(self) -> Path:
         """``state.json``: the supervisor's own reading."""
         return self.path / "state.json"

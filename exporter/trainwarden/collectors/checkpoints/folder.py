@@ -66,7 +66,7 @@ class CheckpointFolder:
 
         May never return where the file system does not answer.
         """
-        disk = _disk(next(path for path in (self._path, *self._path.parents) if path.is_dir()))
+        disk = _disk(self._path)
         if not self._path.is_dir():
             return RunCheckpoints(run=self._run, folder_up=False, disk=disk)
         with self._verifier.waiting(until):
@@ -86,7 +86,10 @@ def _catalog(spec: RunSpec, recipe: Recipe, folder: Path, verifier: Verifier) ->
 
 
 def _disk(folder: Path) -> Disk:
-    told = os.statvfs(folder)
+    try:
+        told = os.statvfs(folder)
+    except FileNotFoundError:  # the trainer makes the folder at its first save
+        return _disk(folder.parent)
     return Disk(
         size_bytes=told.f_blocks * told.f_frsize,
         available_bytes=told.f_bavail * told.f_frsize,
