@@ -76,6 +76,8 @@ def _web(command: Callable[..., None]) -> Callable[..., None]:
 @main.command()
 @_web
 @click.option("--web.max-requests", "max_requests", type=click.IntRange(0), help="Scrapes at once; by default 40.")
+@click.option("--collector.gpu.pcie", "gpu_pcie", is_flag=True, default=None, help="PCIe traffic; costs 40 ms a GPU.")
+@click.option("--collector.gpu.pids", "gpu_pids", is_flag=True, default=None, help="GPU memory by process too.")
 @click.pass_context
 def exporter(ctx: click.Context, /, listen: tuple[str, ...], **settings: Any) -> None:
     """Serve this machine's and its runs' readings on /metrics (read-only)."""

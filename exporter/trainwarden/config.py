@@ -34,6 +34,12 @@ class ExporterConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Scrapes at once; 0: as many as there are connections."""
     keep_ended: Seconds = 7 * 86400.0
     """How long a run that is over stays in the metrics: after that it is history, which Prometheus has."""
+    gpus_expected: Annotated[int, Meta(ge=0)] | None = None
+    """How many GPUs should be there; None: the most that were seen since the exporter began."""
+    gpu_pcie: bool = False
+    """Read each GPU's PCIe traffic too, which costs 40 ms a card and scrape."""
+    gpu_pids: bool = False
+    """Tell GPU memory by process too; pids come and go, and each is a new series."""
 
 
 class ReceiverConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -35,7 +35,7 @@ class Machine:
         self._clock = clock
         self._turn = threading.Lock()
         self._version = version("trainwarden")
-        self._gpus = gpu.Gpus()
+        self._gpus = gpu.Gpus(gpu.Driver(pcie=config.exporter.gpu_pcie), config.exporter.gpus_expected)
         self._gpu_lane: Deadline[gpu.GpusReading] = Deadline("the GPU sensor", SCRAPE_SECONDS)
         self._runs = runs.Runs(runs_root, config.exporter.keep_ended)
         self._checkpoints = checkpoints.Checkpoints()
@@ -66,7 +66,7 @@ class Machine:
         if found_gpus:
             yield from gpu.families(found_gpus)
         if found_gpus and found_runs:
-            yield from processes.families(found_gpus, every, proc=self._proc)
+            yield from processes.families(found_gpus, every, by_pid=self._config.exporter.gpu_pids, proc=self._proc)
         yield from runs.families(every, self._gpus.known)
         if found_checkpoints:
             yield from checkpoints.families(found_checkpoints.runs)
