@@ -44,6 +44,7 @@ def main(ctx: click.Context, config_file: str | None) -> None:
     \b
     trainwarden up                          watch this machine (and a demo run, if there is no other)
     trainwarden run NAME -- CMD...          start a training that survives this terminal and can be resumed
+    trainwarden attach NAME --tmux SESSION  watch one that runs already
     trainwarden stop NAME                   stop it, for good
     """
     ctx.obj = configuration.find(config_file)
@@ -118,13 +119,7 @@ def _warn(warnings: list[str]) -> None:
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("name")
 @click.option("--cwd", type=click.Path(file_okay=False), help="Working directory of the training.")
-@click.option(
-    "--checkpoints", type=click.Path(), help="Folder that the trainer writes to; by default read off the command."
-)
-@click.option("--output-name", help="What the trainer's files begin with; by default read off the command.")
-@click.option("--recipe", help="How to resume: kohya, none; by default recognised from the command.")
-@click.option("--profile", help="What is normal for it: conservative, balanced (default) or aggressive.")
-@click.option("--gpu", "gpus", type=int, multiple=True, help="A GPU that the run uses (repeat for more).")
+@_of_a_training
 @click.option("--detach", "-d", is_flag=True, help="Return at once instead of showing the output.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
@@ -140,8 +135,7 @@ def run(ctx: click.Context, /, name: str, command: tuple[str, ...], detach: bool
     from trainwarden.supervise import launch, plan, viewer
 
     planned = plan.plan(name, command=list(command), config=_load(ctx), options=plan.Options(**_given(options)))
-    for warning in planned.warnings:
-        click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
+    _warn(planned.warnings)
     folder = launch.launch(planned)
     if detach:
         click.echo(f"run '{name}' started; its output: {folder.output_path(1)}; stop it with: trainwarden stop {name}")
@@ -182,6 +176,86 @@ def resume(name: str) -> None:
 
     RunFolder(name).resume()
     click.echo(f"run '{name}' is watched over again")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--pid", type=click.IntRange(1), help="A process of the training: its launcher, its trainer or a worker.")
+@click.option("--tmux", "session", metavar="SESSION[:WINDOW.PANE]", help="What runs in this tmux session, or pane.")
+@click.option("--tmux-server", "server", metavar="NAME|PATH", help="Another tmux server, as tmux -L NAME or -S PATH.")
+@click.option("--log", type=click.Path(), help="The file that the training's output is written to.")
+@_of_a_training
+@click.pass_context
+def attach(
+    ctx: click.Context,
+    /,
+    name: str,
+    *,
+    pid: int | None,
+    session: str | None,
+    server: str | None,
+    log: str | None,
+    **options: Any,
+) -> None:
+    """Watch a training that already runs under the name NAME; it is neither stopped nor started by trainwarden.
+
+    \b
+    trainwarden attach luca --tmux luca              and read what its pane prints
+    trainwarden attach luca --pid 4711 --log train.log
+    """
+    from trainwarden.observe import attach as observe
+    from trainwarden.supervise import plan
+
+    chosen = plan.Options(**_given(options))
+    what = observe.What(pid=pid, session=session, server=server, log=log, options=chosen)
+    attached = observe.attach(name, what, _load(ctx))
+    _warn(attached.warnings)
+    how = "is watched again" if attached.resumed else "is watched from now on"
+    click.echo(f"run '{name}' {how} (pid {attached.training.root.pid}); end that with: trainwarden detach {name}")
+
+
+@main.command()
+@click.argument("name")
+def detach(name: str) -> None:
+    """End the watching of the attached run NAME. Its training goes on."""
+    from trainwarden.observe import attach as observe
+    from trainwarden.runs.folder import RunFolder
+
+    observe.detach(RunFolder(name))
+    click.echo(f"run '{name}' is not watched any more; its training goes on")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--log", type=click.Path(), help="Follow this file instead of standard input.")
+@click.option("--quiet", "-q", is_flag=True, help="Do not pass standard input on to standard output.")
+@click.option("--while-watched", is_flag=True, help="End with the run, and not with the pipe (for tmux pipe-pane).")
+@click.pass_context
+def follow(ctx: click.Context, /, name: str, *, log: str | None, quiet: bool, while_watched: bool) -> None:
+    """Read the output of the run NAME from a pipe (and pass it on, like tee), or from a log file.
+
+    \b
+    python train.py 2>&1 | trainwarden follow luca   attaches to train.py, if luca is not attached yet
+    """
+    from trainwarden.observe import follow as observe
+    from trainwarden.runs.folder import RunFolder
+
+    if log is not None:
+        observe.follow_log(RunFolder(name), Path(log))
+    else:
+        observe.follow_pipe(name, _load(ctx), quiet=quiet, while_watched=while_watched)
+
+
+@main.command()
+@click.argument("name")
+@click.option("--recorded", is_flag=True, help="Decide again what the ledger holds, by the facts recorded with it.")
+@click.option("--json", "as_json", is_flag=True, help="Print facts and decision as JSON, one line a decision.")
+@click.pass_context
+def explain(ctx: click.Context, /, name: str, recorded: bool, as_json: bool) -> None:
+    """Say what the receiver would decide about the run NAME now, by which facts. Touches nothing."""
+    from trainwarden.restart import explain as explaining
+
+    explaining.explain(_load(ctx), name, recorded=recorded, as_json=as_json)
 
 
 _port = click.IntRange(1, 65535)

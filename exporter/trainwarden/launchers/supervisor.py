@@ -1,5 +1,7 @@
 """Runs that ``trainwarden run`` started: asked over the run folder's control socket."""
 
+from typing import Literal
+
 from trainwarden.model import RunState
 from trainwarden.runs import control
 from trainwarden.runs.folder import RunFolder
@@ -11,12 +13,13 @@ START_SECONDS = 60.0
 class SupervisorLauncher:
     """Implements ``launchers.base.Launcher`` by the verbs of the control socket."""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, by: Literal["user", "receiver"] = "receiver") -> None:
         self._folder = folder
+        self._by: Literal["user", "receiver"] = by
 
     def probe(self) -> RunState:
-        """A fresh reading; also keeps a crashed run open for the receiver."""
-        return control.ask(self._folder, control.Probe(by="receiver"))
+        """A fresh reading; asked by the receiver, it also keeps a crashed run open for it."""
+        return control.ask(self._folder, control.Probe(by=self._by))
 
     def stop(self, *, final: bool, reason: str) -> None:
         """Ask the supervisor to stop every member."""

@@ -19,15 +19,19 @@ from trainwarden.model import RunSpec, RunState
 from trainwarden.restart import evidence, exporter, gate
 from trainwarden.restart.choosing import Chooser
 from trainwarden.restart.events import Accepted, AnyEvent, Launched, Moment
-from trainwarden.restart.history import History, replay
+from trainwarden.restart.history import Case, History, replay
 from trainwarden.restart.ledger import Ledger, LedgerError
 from trainwarden.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
 
 
+class VoidError(TrainwardenError):
+    """The case that a stage works for was closed meanwhile (its alert was resolved, say)."""
+
+
 class Tools(Struct, frozen=True, kw_only=True):
-    """What every desk of a receiver works with."""
+    """What every desk works with."""
 
     config: Config
     launcher_for: Callable[[RunFolder], Launcher]
@@ -139,6 +143,14 @@ class Desk:
         overrides = self.spec.thresholds
         values = configuration.run_thresholds(self.tools.config, self.spec.profile, overrides, None)
         return values[signal, level]
+
+    @property
+    def case(self) -> Case:
+        """The open case. Raises ``VoidError``."""
+        case = self.history.case
+        if case is None:
+            raise VoidError("the case was closed meanwhile")
+        return case
 
     @property
     def paused(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from trainwarden.errors import TrainwardenError
-from trainwarden.restart import probation, stages
+from trainwarden.restart import looking, probation, stages
 from trainwarden.restart.choosing import FolderError
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.events import AnyEvent, Called, Held, Moment
@@ -53,8 +53,8 @@ def _patience(desk: Desk) -> float:
 
 
 STAGES: dict[State, Stage] = {
-    State.LOOKING: Stage(stages.look_again),
-    State.HELD: Stage(stages.look_again),
+    State.LOOKING: Stage(looking.look_again),
+    State.HELD: Stage(looking.look_again),
     State.CAPTURING: Stage(stages.capture, lambda d: _since(d) + PATIENCE, CallReason.STAGE_FAILS),
     State.QUIESCING: Stage(stages.quiesce, lambda d: _since(d) + d.spec.limits.save_grace + PATIENCE),
     State.STOPPING: Stage(

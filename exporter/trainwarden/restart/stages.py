@@ -8,7 +8,6 @@ holds them as one list.
 from trainwarden.errors import RefusedError, TrainwardenError
 from trainwarden.model import Outcome, RunState
 from trainwarden.restart import bundle, evidence, gate, policy
-from trainwarden.restart.choosing import Choice
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.events import (
     AnyEvent,
@@ -16,7 +15,6 @@ from trainwarden.restart.events import (
     Captured,
     Chosen,
     Closed,
-    Decided,
     Died,
     Freed,
     GaveUp,
@@ -28,7 +26,7 @@ from trainwarden.restart.events import (
 )
 from trainwarden.restart.facts import Facts
 from trainwarden.restart.history import Case
-from trainwarden.restart.policy import GiveUp, Hold, decide
+from trainwarden.restart.looking import why
 from trainwarden.restart.states import GiveUpReason, HoldReason, RestartReason
 from trainwarden.runs.folder import best_progress
 
@@ -41,86 +39,9 @@ GIVE_UP_PATIENCE = 60.0
 """How long a supervisor that does not answer is asked to close the run, seconds."""
 
 
-def look_again(desk: Desk, now: Moment) -> AnyEvent | None:
-    """Take two readings far enough apart (one of a run that is dead), and decide by them."""
-    scratch = desk.scratch
-    if now.mono < scratch.not_before:
-        return None
-    choice = desk.chooser.look(now.wall)  # before the reading, which is not to be old when a slow folder has answered
-    reading = desk.read(desk.tools.clock(), gpus=True)
-    first, scratch.first = scratch.first, None
-    if first is not None and evidence.overlong(first, reading.at, scratch.not_before - first.at.mono):
-        first = None
-    dead = reading.state is not None and reading.state.ended is not None
-    if not dead and first is None:
-        _begin(desk, reading)
-        return None
-    late = policy.stale(desk.tools.clock().mono - reading.at.mono)
-    return None if late is not None else _decide(desk, _facts(desk, choice, first or reading, reading), now)
-
-
-def _begin(desk: Desk, reading: evidence.Reading) -> None:
-    """Keep the first reading, and wait for the second."""
-    limit = desk.threshold("step_duration_seconds", "warning")
-    wanted = evidence.apart(desk.spec, reading.progress, _case(desk).generation, limit)
-    desk.scratch.first = reading
-    desk.scratch.not_before = reading.at.mono + wanted
-
-
-def _facts(desk: Desk, choice: Choice, first: evidence.Reading, second: evidence.Reading) -> Facts:
-    generation = _case(desk).generation
-    return evidence.gather(
-        desk.spec,
-        (first, second),
-        choice,
-        generation=generation,
-        base_errors=desk.error_base(generation),
-        idle_ratio=desk.threshold("gpu_utilization_ratio", "idle"),
-        boot_id=desk.tools.boot_id,
-        paused=desk.paused,
-        observe=desk.observe,
-    )
-
-
-def _decide(desk: Desk, facts: Facts, now: Moment) -> AnyEvent | None:
-    """Ask the policy. The same hold once more is not entered again, or a night of it would fill the ledger."""
-    decision = decide(facts, desk.history, now)
-    if isinstance(decision, GiveUp):
-        return GaveUp(reason=decision.reason, detail=_why(decision.reason, facts), facts=facts)
-    if not isinstance(decision, Hold):
-        return _rehearsed(desk, facts) or Decided(reason=decision.reason, facts=facts)
-    desk.scratch.not_before = now.mono + desk.spec.limits.decide_again
-    if decision.passing and decision.reason is _case(desk).hold:
-        return None
-    return Held(reason=decision.reason, passing=decision.passing, facts=facts)
-
-
-def _rehearsed(desk: Desk, facts: Facts) -> GaveUp | None:
-    """Whether the launch would be refused: then the run is not stopped in the first place."""
-    assert facts.checkpoint is not None
-    try:
-        desk.launcher.rehearse(facts.checkpoint.path, _case(desk).generation + 1)
-    except RefusedError as error:
-        return GaveUp(reason=GiveUpReason.LAUNCH_REFUSED, detail=f"launch_refused: {error}", facts=facts)
-    return None
-
-
-def _why(reason: GiveUpReason, facts: Facts) -> str:
-    """One sentence for the human."""
-    words = {
-        GiveUpReason.NOT_RESUMABLE: facts.resumable_reason,
-        GiveUpReason.NO_VERIFIED_CHECKPOINT: "; ".join(facts.passed_over) or "no checkpoint was ever written",
-        GiveUpReason.SAME_ERROR_TWICE: f"died twice at step {facts.step}: {facts.error}",
-        GiveUpReason.BUDGET_PER_CHECKPOINT: f"{facts.budget.per_checkpoint} restarts and no new verified checkpoint",
-        GiveUpReason.BUDGET_PER_WINDOW: f"{facts.budget.per_window} restarts in {facts.budget.window:g} s",
-        GiveUpReason.WEDGED: "a process is still there after SIGKILL",
-    }
-    return f"{reason.value}: {words.get(reason) or facts.error}"
-
-
 def capture(desk: Desk, _: Moment) -> AnyEvent | None:
     """Write down what shows why. That this cannot be done is no reason to leave the run dead."""
-    case = _case(desk)
+    case = desk.case
     facts = case.facts or Facts()
     # A run that is dead holds no GPU, and must not wait for an exporter that is slow.
     gpus = desk.tools.read_exporter(desk.spec.name) if facts.outcome is None else None
@@ -140,7 +61,7 @@ def capture(desk: Desk, _: Moment) -> AnyEvent | None:
 
 def quiesce(desk: Desk, now: Moment) -> AnyEvent | None:
     """Let a save in progress end, within its grace; let go of a run that has come back meanwhile."""
-    case, choice = _case(desk), desk.chooser.look(now.wall)
+    case, choice = desk.case, desk.chooser.look(now.wall)
     reading = desk.read(desk.tools.clock(), gpus=False)
     state = reading.state
     if state is None:
@@ -159,7 +80,7 @@ def quiesce(desk: Desk, now: Moment) -> AnyEvent | None:
 
 def stop(desk: Desk, now: Moment) -> AnyEvent | None:
     """Have every member stopped, and wait until none is there."""
-    case, reading = _case(desk), desk.read(now, gpus=False)
+    case, reading = desk.case, desk.read(now, gpus=False)
     state = reading.state
     if state is None:
         return None
@@ -194,7 +115,7 @@ def wait_for_memory(desk: Desk, now: Moment) -> AnyEvent | None:
 
 def _memory(desk: Desk) -> tuple[list[str], str | None]:
     """The run's cards, and why they do not pass: empty where they do, None where that cannot be told (yet)."""
-    facts, reading = _case(desk).facts or Facts(), desk.tools.read_exporter(desk.spec.name)
+    facts, reading = desk.case.facts or Facts(), desk.tools.read_exporter(desk.spec.name)
     run_gpus = reading.run_gpus if reading is not None and reading.run_gpus is not None else facts.gpus
     cards = gate.wanted(desk.spec, run_gpus)
     seen = gate.from_exporter(reading) if cards else {}
@@ -205,7 +126,7 @@ def _memory(desk: Desk) -> tuple[list[str], str | None]:
 
 def pause(desk: Desk, now: Moment) -> AnyEvent | None:
     """The guide's minute between the death of the last member and the next launch."""
-    case = _case(desk)
+    case = desk.case
     void = _void_before_launch(desk, desk.state())
     if void is not None:
         return void
@@ -215,11 +136,11 @@ def pause(desk: Desk, now: Moment) -> AnyEvent | None:
 
 def choose(desk: Desk, now: Moment) -> AnyEvent | None:
     """Choose the newest verified checkpoint, and say what was passed over and what will be written over."""
-    case, choice = _case(desk), desk.chooser.look(now.wall)
+    case, choice = desk.case, desk.chooser.look(now.wall)
     if choice.writing and now.mono - case.since < desk.spec.limits.save_grace:
         return None  # nobody of the run lives, so what was written last has only to settle
     if choice.checkpoint is None:
-        detail = _why(GiveUpReason.NO_VERIFIED_CHECKPOINT, Facts(passed_over=choice.passed_over))
+        detail = why(GiveUpReason.NO_VERIFIED_CHECKPOINT, Facts(passed_over=choice.passed_over))
         return GaveUp(reason=GiveUpReason.NO_VERIFIED_CHECKPOINT, detail=detail)
     return Chosen(
         generation=case.generation + 1,
@@ -232,7 +153,7 @@ def choose(desk: Desk, now: Moment) -> AnyEvent | None:
 
 def launch(desk: Desk, now: Moment) -> AnyEvent | None:
     """Launch the next generation, unless it is there already (the launch happened, and its record was lost)."""
-    case, state = _case(desk), desk.state()
+    case, state = desk.case, desk.state()
     chosen = case.chosen
     if state is None or chosen is None:
         return None
@@ -263,7 +184,7 @@ def _taken_over(desk: Desk, now: Moment) -> GaveUp | None:
 
     Both times are the file system's own, so that no two clocks are compared.
     """
-    before, after = _case(desk).written_at, desk.chooser.look(now.wall).written_at
+    before, after = desk.case.written_at, desk.chooser.look(now.wall).written_at
     if before is None or after is None or after <= before + WRITTEN_TOLERANCE:
         return None
     detail = "taken_over: a checkpoint was written after the last process of the run had died"
@@ -294,17 +215,6 @@ def give_up(desk: Desk, now: Moment) -> AnyEvent | None:
     return Closed()
 
 
-def _case(desk: Desk) -> Case:
-    case = desk.history.case
-    if case is None:
-        raise VoidError("the case was closed meanwhile")
-    return case
-
-
-class VoidError(TrainwardenError):
-    """The case that a stage works for was closed meanwhile (its alert was resolved, say)."""
-
-
 def _reason(case: Case) -> RestartReason:
     return case.reason or RestartReason.CRASHED
 
@@ -314,7 +224,7 @@ def _void(desk: Desk, state: RunState) -> Held | None:
     outcomes = {Outcome.FINISHED: HoldReason.FINISHED, Outcome.STOPPED_BY_USER: HoldReason.STOPPED_BY_USER}
     if state.training is not None and state.training.boot_id != desk.tools.boot_id:
         return Held(reason=HoldReason.REBOOTED, passing=False)
-    if (state.run_id, state.generation) != (desk.spec.run_id, _case(desk).generation):
+    if (state.run_id, state.generation) != (desk.spec.run_id, desk.case.generation):
         return Held(reason=HoldReason.ALIVE, passing=False)
     if state.ended is not None and state.ended.outcome in outcomes:
         return Held(reason=outcomes[state.ended.outcome], passing=False)
@@ -337,7 +247,7 @@ def _paused(desk: Desk) -> Held | None:
 
 def _stale(desk: Desk, state: RunState) -> Held | None:
     """A run that lives is looked at again where it was decided about long ago."""
-    late = policy.stale(desk.tools.clock().mono - _case(desk).since)
+    late = policy.stale(desk.tools.clock().mono - desk.case.since)
     if late is None or state.ended is not None:
         return None
     return Held(reason=late.reason, passing=late.passing)
