@@ -22,11 +22,11 @@ SCRAPE_TIMEOUT = 10.0
 class Exporter:
     """``trainwarden exporter`` on a free port."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        command = [sys.executable, "-m", "trainwarden", "exporter", "--web.listen-address", "127.0.0.1:0"]
+    def __init__(self, environment: Mapping[str, str], *options: str, scheme: str = "http") -> None:
+        command = [sys.executable, "-m", "trainwarden", "exporter", "--web.listen-address", "127.0.0.1:0", *options]
         self.process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
         said = self._first_line(30.0)
-        found = re.fullmatch(r"trainwarden exporter: listening on (http://127\.0\.0\.1:\d+)/metrics\n", said)
+        found = re.fullmatch(rf"trainwarden exporter: listening on ({scheme}://127\.0\.0\.1:\d+)/metrics\n", said)
         assert found, f"the exporter said {said!r}"
         self.url = found[1]
 

@@ -1,11 +1,13 @@
 """The exporter's HTTP edge, as a real process."""
 
+import contextlib
 import gzip
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 from collections.abc import Iterator
@@ -130,11 +132,21 @@ def test_a_driver_that_hangs_leaves_everything_else_fresh_and_is_read_again_when
     ]
 
 
-def test_it_ends_while_the_driver_hangs(nvml: FakeDriver, exporter: Exporter) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_at_once_while_the_driver_hangs(nvml: FakeDriver, exporter: Exporter, number: signal.Signals) -> None:
     nvml.set(gpu=0, mode="hang")
+    threading.Thread(target=_try_to_scrape, args=(exporter,), daemon=True).start()
     exporter.scrape()
-    exporter.close()
-    assert exporter.process.returncode == 0
+    threading.Thread(target=_try_to_scrape, args=(exporter,), daemon=True).start()
+    began = time.monotonic()
+    exporter.process.send_signal(number)
+    assert exporter.process.wait(5) == 0
+    assert time.monotonic() - began < 1.5, "half a second for answers in progress, and little more"
+
+
+def _try_to_scrape(exporter: Exporter) -> None:
+    with contextlib.suppress(OSError):
+        exporter.get("/metrics").read()
 
 
 def test_no_driver_is_a_clean_machine_without_gpus(nvml: FakeDriver, exporter: Exporter) -> None:
