@@ -164,3 +164,15 @@ def test_a_checkpoint_that_is_rotated_away_is_forgotten(tmp_path: Path) -> None:
 def test_an_absent_folder_raises(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no such checkpoint folder"):
         catalog(tmp_path / "none").list(LATER)
+
+
+def test_an_earlier_state_is_known_again_on_a_mount_that_numbers_its_inodes_anew(tmp_path: Path) -> None:
+    make_run(tmp_path)
+    found = found_in(RECIPES["kohya"], tmp_path, "tiny")
+    for state in tmp_path.glob("*-state"):
+        copy = shutil.copytree(state, tmp_path / "copy")
+        shutil.rmtree(state)
+        copy.rename(state)
+    inodes_moved = found_in(RECIPES["kohya"], tmp_path, "tiny")
+    assert inodes_moved == found
+    assert newest_valid(Catalog(RECIPES["kohya"], tmp_path, "tiny", 5.0, found).list(LATER)) is None

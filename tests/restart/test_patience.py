@@ -24,13 +24,13 @@ def world(tmp_path: Path) -> World:
 @pytest.fixture
 def blocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Every look into a checkpoint folder blocks until this is set."""
-    release, sign = threading.Event(), catalog._sign
+    release, sign = threading.Event(), catalog.sign
 
     def never(path: Path) -> object:
         release.wait(60)
         return sign(path)
 
-    monkeypatch.setattr(catalog, "_sign", never)
+    monkeypatch.setattr(catalog, "sign", never)
     monkeypatch.setattr(choosing, "LISTING_SECONDS", 0.05)
     yield release
     release.set()
@@ -59,7 +59,7 @@ def test_an_error_in_the_listing_holds_the_run_calls_a_human_and_passes(
     world.end()
     desk = world.desk()
     with monkeypatch.context() as broken:
-        broken.setattr(catalog, "_sign", stale)
+        broken.setattr(catalog, "sign", stale)
         world.alert(desk, "TrainwardenRunCrashed")
         world.run(desk, 700, every=5)
         assert desk.history.needs_human is CallReason.CHECKPOINTS_UNREADABLE
@@ -73,7 +73,7 @@ def test_a_listing_that_fails_after_the_stop_calls_a_human(world: World, monkeyp
     world.alert(desk)
     world.run(desk, 30)
     assert desk.history.state is State.PAUSING
-    monkeypatch.setattr(catalog, "_sign", stale)
+    monkeypatch.setattr(catalog, "sign", stale)
     world.run(desk, 1200, every=5)
     assert (desk.history.needs_human, world.launched) == (CallReason.CHECKPOINTS_UNREADABLE, [])
 

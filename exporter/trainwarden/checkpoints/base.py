@@ -36,6 +36,8 @@ class Recipe(Protocol):
     name: str
     samples: str | None
     """The folder within the checkpoint folder that the trainer puts sample images into; None where it draws none."""
+    flat: bool
+    """Whether all that ``find`` says stands in the names in the folder itself, whose time then tells of changes."""
 
     def declared(self, resume: ResumeTemplate) -> "Recipe":
         """This recipe, completed by what the user declares. Raises ``ConfigurationError`` where it takes none of it."""

@@ -5,31 +5,24 @@ as long as no file of the checkpoint changes, and of the many that are neither n
 only some are asked for changes at each look.
 """
 
-import hashlib
-import os
-import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from trainwarden.checkpoints.base import Found, Recipe
+from trainwarden.checkpoints.listing import Listing
+from trainwarden.checkpoints.signature import Signature, digest, sign
 from trainwarden.model import Checkpoint, Verdict
 
 Checkpoints = list[Checkpoint]
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-Signature = tuple[tuple[str, int, int, int], ...]
-"""Name within the checkpoint, inode, size and modification time (ns) of each of its files."""
 Verify = Callable[[Found, Signature], str | None]
 """What reading a checkpoint of that signature said: empty where it is whole, else the fault; None: not known yet."""
 _NEWEST = 32
 _SOME = 96
 """How many of the newest, and of the others, are asked for changes at each look."""
-_COARSE_SECONDS = 2.0
-"""Some file systems note times no finer: a folder that changed so lately may change again and keep its time."""
-_RELIST_SECONDS = 30.0
-"""A folder is listed so often though its time has not changed: a server's clock may stand still between two changes."""
 
 
 class _Seen(NamedTuple):
@@ -59,69 +52,55 @@ class Catalog:
         self._settle = settle
         self._found_at_launch = found_at_launch
         self._verify: Verify = verify or (lambda found, _: recipe.verify(found))
-        self._listing = _Listing(recipe, folder, output_name)
-        self._seen: dict[str, _Seen] = {}
+        self._listing = Listing(recipe, folder, output_name)
+        self._listed: list[tuple[str, Found]] = []
+        self._seen: list[_Seen | None] = []
+        """By place in the listing; None: not looked at yet, or rotated away since."""
         self._looks = 0
 
     def list(self, now: float) -> Checkpoints:
         """Everything in the folder, newest training position first. Raises ``CheckpointError``; ``now`` in Unix s."""
         listed = self._listing.read(now)
-        turns = len(listed) // _SOME + 1
+        if listed is not self._listed:
+            before = {path: seen for (path, _), seen in zip(self._listed, self._seen, strict=True)}
+            self._listed, self._seen = listed, [before.get(path) for path, _ in listed]
+        for place in sorted(self._due()):
+            path, found = listed[place]
+            self._seen[place] = self._look(path, found, self._seen[place], now)
+        return [seen.checkpoint for seen in self._seen if seen is not None]
+
+    def _due(self) -> set[int]:
+        """Who is looked at now: those that are new or not judged yet, the newest, and some of the others in turn."""
+        many = len(self._seen)
+        begin = self._looks * _SOME % max(many, 1)
         self._looks += 1
-        before, self._seen = self._seen, {}
-        for place, (path, found) in enumerate(listed):
-            seen = before.get(path)
-            if seen is None or place < _NEWEST or (place + self._looks) % turns == 0 or _is_open(seen):
-                seen = self._look(path, found, seen, now)
-            if seen is not None:
-                self._seen[path] = seen
-        return [seen.checkpoint for seen in self._seen.values()]
+        undecided = (place for place, seen in enumerate(self._seen) if seen is None or _is_open(seen))
+        return {*undecided, *range(min(_NEWEST, many)), *range(begin, min(begin + _SOME, many))}
 
     def _look(self, path: str, found: Found, last: _Seen | None, now: float) -> _Seen | None:
         """What stands there now; None where it was rotated away since the listing."""
         try:
-            signature, modified_at = _sign(path)
+            signature, modified_at = sign(path)
         except FileNotFoundError:
             return None
         young = abs(now - modified_at) < self._settle
         changed = last is not None and last.signature != signature
-        if last is not None and not young and not changed and not _is_open(last):
+        if last is not None and not (young or changed or _is_open(last)):
             return last
         fault = None if young or changed else self._verify(found, signature)
-        earlier = self._found_at_launch.get(path) == _digest(signature) if self._found_at_launch else False
-        return _Seen(signature, _checkpoint(path, found, fault, signature, modified_at, earlier))
-
-
-class _Listing:
-    """The names in a run's folder, read anew when the folder has changed."""
-
-    def __init__(self, recipe: Recipe, folder: Path, output_name: str | None) -> None:
-        self._recipe = recipe
-        self._folder = folder
-        self._output_name = output_name
-        self._mark: tuple[int, int] | None = None
-        """Inode and time of the folder when it was listed; None where they do not tell of the next change."""
-        self._read_at = 0.0
-        self._listed: list[tuple[str, Found]] = []
-
-    def read(self, now: float) -> list[tuple[str, Found]]:
-        """Path and listing of each, newest first. Raises ``CheckpointError``."""
-        mark, settled = self._look(now)
-        if mark is None or mark != self._mark or abs(now - self._read_at) > _RELIST_SECONDS:
-            found = self._recipe.find(self._folder, self._output_name)
-            self._listed = [(str(one.path), one) for one in found]
-            self._mark, self._read_at = mark if settled else None, now
-        return self._listed
-
-    def _look(self, now: float) -> tuple[tuple[int, int] | None, bool]:
-        """Inode and time of the folder, and whether every later change will show in them."""
-        if not self._recipe.flat:
-            return None, False
-        try:
-            told = self._folder.stat()
-        except OSError:  # listing it will say why
-            return None, False
-        return (told.st_ino, told.st_mtime_ns), now - told.st_mtime > _COARSE_SECONDS
+        checkpoint = Checkpoint(
+            path=path,
+            epoch=found.epoch,
+            step=found.step,
+            final=found.final,
+            resumable=found.resumable,
+            modified_at=modified_at,
+            size_bytes=sum(size for _, _, size, _ in signature),
+            verdict=_verdict(fault),
+            reason=fault or "",
+            earlier=path in self._found_at_launch and self._found_at_launch[path] == digest(signature),
+        )
+        return _Seen(signature, checkpoint)
 
 
 def found_in(recipe: Recipe, folder: Path, output_name: str | None) -> dict[str, str]:
@@ -129,7 +108,7 @@ def found_in(recipe: Recipe, folder: Path, output_name: str | None) -> dict[str,
     signed = {}
     for found in recipe.find(folder, output_name):
         with suppress(FileNotFoundError):  # rotated away since the listing
-            signed[str(found.path)] = _digest(_sign(str(found.path))[0])
+            signed[str(found.path)] = digest(sign(str(found.path))[0])
     return signed
 
 
@@ -168,49 +147,6 @@ def why_not(checkpoint: Checkpoint) -> str:
 
 def _is_open(seen: _Seen) -> bool:
     return seen.checkpoint.verdict is Verdict.UNSETTLED
-
-
-def _sign(path: str) -> tuple[Signature, float]:
-    """The signature, and when the file written last was written (for an empty folder: the folder)."""
-    told = os.stat(path)  # noqa: PTH116  (a string each, for there may be thousands)
-    if not stat.S_ISDIR(told.st_mode):
-        return (("", told.st_ino, told.st_size, told.st_mtime_ns),), told.st_mtime
-    files = sorted(_files(path, ""))
-    signature = tuple((name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in files)
-    return signature, max((s.st_mtime for _, s in files), default=told.st_mtime)
-
-
-def _files(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Every file below, by its name from the top."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _files(entry.path, f"{prefix}{entry.name}/")
-            elif entry.is_file():
-                yield prefix + entry.name, entry.stat()
-
-
-def _digest(signature: Signature) -> str:
-    """Without inodes, which some network mounts number anew: what stood there at the launch would look new."""
-    content = [(name, size, modified_at) for name, _, size, modified_at in signature]
-    return hashlib.sha256(repr(content).encode(errors="surrogateescape")).hexdigest()
-
-
-def _checkpoint(
-    path: str, found: Found, fault: str | None, signature: Signature, modified_at: float, earlier: bool
-) -> Checkpoint:
-    return Checkpoint(
-        path=path,
-        epoch=found.epoch,
-        step=found.step,
-        final=found.final,
-        resumable=found.resumable,
-        modified_at=modified_at,
-        size_bytes=sum(size for _, _, size, _ in signature),
-        verdict=_verdict(fault),
-        reason=fault or "",
-        earlier=earlier,
-    )
 
 
 def _verdict(fault: str | None) -> Verdict:

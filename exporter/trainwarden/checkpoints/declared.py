@@ -26,6 +26,7 @@ class TorchRecipe:
     def __init__(self, resume: ResumeTemplate | None = None) -> None:
         self._resume = resume
         self._pattern = _compile(resume.glob) if resume and resume.glob else None
+        self.flat = self._pattern is not None and self._pattern.groups > 0
 
     def declared(self, resume: ResumeTemplate) -> Recipe:
         """For files of a kind that can be verified, and folders whose files are named."""

@@ -17,6 +17,7 @@ class NoRecipe:
 
     name = "none"
     samples: str | None = None
+    flat = True
 
     def declared(self, resume: ResumeTemplate) -> Recipe:  # noqa: ARG002
         """Raises ``ConfigurationError``: without a recipe nobody would read it."""

@@ -22,6 +22,7 @@ class ScriptedRecipe:
 
     name: str
     samples: str | None = None
+    flat = False
     arguments: list[str]
     """How the library's own scripts are told."""
     hands_on: script.HandsOn

@@ -4,8 +4,8 @@
 end ``NAME-state/`` and then ``NAME.safetensors``.
 """
 
-import os
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,9 +36,10 @@ def find(folder: Path, output_name: str | None) -> list[Found]:
     States between epochs stand behind those of epochs: their numbers begin again at every resume, so they say nothing
     about the position beside an epoch's.
     """
-    patterns = _patterns(names(output_name))
-    found = [f for entry in entries(folder, "--output_dir") if (f := _match(entry, patterns)) is not None]
-    return sorted(found, key=_position, reverse=True)
+    prefix = names(output_name)
+    kinds = ((entry, entry.is_dir()) for entry in entries(folder, "--output_dir"))
+    listed = (_read(entry.path, entry.name, is_dir, prefix) for entry, is_dir in kinds if is_dir or entry.is_file())
+    return sorted(filter(None, listed), key=_position, reverse=True)
 
 
 def final_weights(state: Path, output_name: str | None) -> list[Path]:
@@ -52,6 +53,7 @@ def epoch_of(state: Path) -> int | None:
     return int(match[1]) if match else None
 
 
+@lru_cache
 def _patterns(prefix: Names) -> list[re.Pattern[str]]:
     ending = "(?P<ending>" + "|".join(re.escape(end) for end in (_STATE, *WEIGHTS)) + ")"
     return [
@@ -61,21 +63,19 @@ def _patterns(prefix: Names) -> list[re.Pattern[str]]:
     ]
 
 
-def _match(entry: os.DirEntry[str], patterns: list[re.Pattern[str]]) -> Found | None:
-    match = next(filter(None, (pattern.fullmatch(entry.name) for pattern in patterns)), None)
-    if match is None:
-        return None
-    is_state = match["ending"] == _STATE
-    if not (entry.is_dir() if is_state else entry.is_file()):
+@lru_cache(maxsize=1 << 15)  # a folder of thousands is listed anew whenever one is added
+def _read(path: str, name: str, is_dir: bool, prefix: Names) -> Found | None:
+    match = next(filter(None, (pattern.fullmatch(name) for pattern in _patterns(prefix))), None)
+    if match is None or is_dir != (match["ending"] == _STATE):
         return None
     numbers = match.groupdict()
     epoch, step = (int(numbers[kind]) if numbers.get(kind) else None for kind in ("epoch", "step"))
     return Found(
-        path=Path(entry.path),
+        path=Path(path),
         epoch=epoch,
         step=step,
         final=epoch is None and step is None,
-        resumable=is_state and epoch is not None,
+        resumable=is_dir and epoch is not None,
     )
 
 

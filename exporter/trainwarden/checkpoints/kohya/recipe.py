@@ -19,6 +19,7 @@ class KohyaRecipe:
 
     name = "kohya"
     samples: str | None = "sample"
+    flat = True
 
     def declared(self, resume: ResumeTemplate) -> Recipe:  # noqa: ARG002
         """Raises ``ConfigurationError``: how kohya resumes is known."""

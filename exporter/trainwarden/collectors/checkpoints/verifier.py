@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from trainwarden.checkpoints.base import Found
-from trainwarden.checkpoints.catalog import Signature
+from trainwarden.checkpoints.signature import Signature
 
 SLOW_SECONDS = 60.0
 """What must be read of a checkpoint takes milliseconds from a disk, and seconds from a slow server."""
