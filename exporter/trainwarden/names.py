@@ -194,7 +194,12 @@ RUN_MEMBERS = Family("trainwarden_run_members", "gauge", "Processes of the run t
 RUN_MEMORY = Family("trainwarden_run_resident_memory_bytes", "gauge", "Resident memory of all members.", _RUN)
 RUN_CPU = Family("trainwarden_run_cpu_seconds_total", "counter", "CPU time of all members.", _RUN)
 RUN_THREADS = Family("trainwarden_run_threads", "gauge", "Threads of all members.", _RUN)
-RUN_IO = Family("trainwarden_run_io_bytes_total", "counter", "Bytes read and written by all members.", _RUN)
+RUN_IO = Family(
+    "trainwarden_run_io_bytes_total",
+    "counter",
+    "Bytes that all members moved, through calls and at the storage: a sign of life, for what does both counts twice.",
+    _RUN,
+)
 RUN_ERRORS = Family(
     "trainwarden_run_errors_total", "counter", "Errors seen in the run's output, by kind.", ("run", "kind")
 )

@@ -95,14 +95,18 @@ def read_environment(pid: int, proc: Path = PROC) -> dict[str, str]:
     return {os.fsdecode(key): os.fsdecode(value) for key, value in pairs}
 
 
-def read_io(pid: int, proc: Path = PROC) -> int:
-    """Bytes that a process has read and written, terminals included; 0 when it is gone or somebody else's."""
+def read_io(pid: int, proc: Path = PROC) -> int | None:
+    """Bytes that a process, and the children that it has waited for, have moved; None: gone, or somebody else's.
+
+    Through read and write calls (terminals included), and from and to storage, which alone shows what is read by
+    mapping it into memory. What goes through a call to a disk counts twice: no rate, but a sign of any work.
+    """
     try:
         lines = (proc / str(pid) / "io").read_text().splitlines()
     except OSError:
-        return 0
+        return None
     values = dict(line.split(": ", 1) for line in lines)
-    return int(values["rchar"]) + int(values["wchar"])
+    return sum(int(values[name]) for name in ("rchar", "wchar", "read_bytes", "write_bytes"))
 
 
 def state_root() -> Path:

@@ -5,14 +5,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from tests.support.wait import wait_until
 from trainwarden.model import Identity
 from trainwarden.names import RUN_ID_ENVIRONMENT
-from trainwarden.runs import members
 from trainwarden.runs.members import Census, belonging, visible_devices
 from trainwarden.system import ProcessStat
 
@@ -97,13 +95,3 @@ def test_environment_of_a_young_process_is_read_again() -> None:
     with process(script + become) as child:
         assert census.scan() == []
         wait_until(lambda: [stat.pid for stat in census.scan()] == [child.pid], 5, "the member after its exec")
-
-
-def test_usage_counts_the_dead_until_somebody_waits(tmp_path: Path) -> None:
-    for pid, counts in ((1, "rchar: 5\nwchar: 6\nsyscr: 1\n"), (2, "rchar: 1\nwchar: 1\n")):
-        (tmp_path / str(pid)).mkdir()
-        (tmp_path / str(pid) / "io").write_text(counts)
-    alive = ProcessStat(1, "R", 0, 1, 2.0, 1, 1, 1000, reaped_cpu_seconds=3.0)
-    dead = ProcessStat(2, "Z", 0, 1, 0.5, 1, 1, 0)
-    assert members.usage([alive, dead], tmp_path) == members.Usage(1000, 5.5, 13)
-    assert members.living([alive, dead]) == [alive]

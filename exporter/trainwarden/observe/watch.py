@@ -5,6 +5,7 @@ No sockets and no clock: the loop hands in the time and calls ``look`` a few tim
 
 from contextlib import suppress
 
+from trainwarden.checkpoints import recipe_of
 from trainwarden.errors import RunFolderError
 from trainwarden.model import Ended, Identity, Outcome, Progress, RunSpec, RunState
 from trainwarden.observe import output, verdict
@@ -12,10 +13,10 @@ from trainwarden.observe.record import GENERATION, Observed
 from trainwarden.observe.training import is_same_work, read_command
 from trainwarden.runs import identity
 from trainwarden.runs.folder import RunFolder, best_progress
-from trainwarden.runs.members import Census, Usage, as_members, living, usage
+from trainwarden.runs.members import Census, as_members, living
+from trainwarden.runs.usage import Meter
 from trainwarden.supervise.generation import Generation
 from trainwarden.supervise.kept import Kept
-from trainwarden.supervise.resumable import recipe_of
 from trainwarden.supervise.watch import SCAN_SECONDS, UPDATE_SECONDS, Now
 from trainwarden.system import ProcessStat, clock_ticks
 
@@ -42,7 +43,7 @@ class ObservedWatch:
         root = (observed.training.pid, observed.training.start_time)
         self._census = Census(spec.run_id, known={root}, apart={self._myself.pid})
         self._members: list[ProcessStat] = []
-        self._used = self._used_before()
+        self._meter = self._meter_before()
         self._scan_due = self._update_due = 0.0
         self._gone_since: float | None = None
         self._last_words = ""
@@ -60,12 +61,12 @@ class ObservedWatch:
             terminated_at=None,
         )
 
-    def _used_before(self) -> Usage:
+    def _meter_before(self) -> Meter:
         with suppress(RunFolderError):
             former = self._folder.read_state()
             if former is not None and former.run_id == self._spec.run_id:
-                return Usage(0, former.cpu_seconds, former.io_bytes)
-        return Usage(0, 0.0, 0)
+                return Meter(former.cpu_seconds, former.io_bytes)
+        return Meter()
 
     # --- looking ------------------------------------------------------------------------------------------
     def look(self, now: Now) -> None:
@@ -94,11 +95,7 @@ class ObservedWatch:
 
     def _measure(self, now: Now) -> None:
         self._update_due = now.monotonic + UPDATE_SECONDS
-        used = usage(self._members)
-        # Counters: what an ended process used leaves with it, and must not make them go back.
-        self._used = Usage(
-            used.rss_bytes, max(used.cpu_seconds, self._used.cpu_seconds), max(used.io_bytes, self._used.io_bytes)
-        )
+        self._meter.read(self._members)
 
     # --- the end ------------------------------------------------------------------------------------------
     def _notice_end(self, now: Now) -> None:
@@ -127,7 +124,7 @@ class ObservedWatch:
             self._recipe,
             self._progress(),
             named=self._generation.named_signal(),
-            words=words,
+            end=output.last_bytes(self._folder),
             began=self._began,
             at=now.unix,
         )
@@ -163,10 +160,10 @@ class ObservedWatch:
             supervisor=self._myself,
             training=self._training,
             members=as_members(self._members),
-            rss_bytes=self._used.rss_bytes,
-            threads=sum(member.threads for member in living(self._members)),
-            cpu_seconds=self._used.cpu_seconds,
-            io_bytes=self._used.io_bytes,
+            rss_bytes=self._meter.usage.rss_bytes,
+            threads=self._meter.usage.threads,
+            cpu_seconds=self._meter.usage.cpu_seconds,
+            io_bytes=self._meter.usage.io_bytes,
             gpus=self._census.gpus(),
             resumed_from=self._generation.resumed,
             ended=self.ended,

@@ -33,15 +33,6 @@ class Traits(NamedTuple):
     """CUDA_VISIBLE_DEVICES."""
 
 
-class Usage(NamedTuple):
-    """What all members use together."""
-
-    rss_bytes: int
-    cpu_seconds: float
-    """Of those that live, and of the children that they have waited for."""
-    io_bytes: int
-
-
 def key(stat: ProcessStat) -> Key:
     """What tells this process from a later one of the same pid."""
     return stat.pid, stat.start_time
@@ -90,15 +81,18 @@ class Census:
             keeper_pid=keeper_pid,
             apart=self._apart,
         )
-        members = sorted((stats[pid] for pid in found), key=lambda stat: (stat.start_time, stat.pid))
-        self._known = {key(member) for member in members}
-        return members
+        self._known = {key(stats[pid]) for pid in found}
+        return self.update()
 
     def update(self) -> list[ProcessStat]:
-        """The members that the last scan found, read again; those that are gone left out."""
-        again = ((self._stat(pid), start_time) for pid, start_time in self._known)
-        members = [stat for stat, start_time in again if stat is not None and stat.start_time == start_time]
-        return sorted(members, key=lambda stat: (stat.start_time, stat.pid))
+        """The members that the last scan found, read again; those that are gone left out.
+
+        Oldest first, parents before their children: what a parent shows of a child that ended is then never read
+        beside the child itself (``usage.Tally``).
+        """
+        known = sorted(self._known, key=lambda member: (member[1], member[0]))
+        again = ((self._stat(pid), start_time) for pid, start_time in known)
+        return [stat for stat, start_time in again if stat is not None and stat.start_time == start_time]
 
     def gpus(self) -> list[str] | None:
         """The entries of the members' CUDA_VISIBLE_DEVICES; None where none of them sets it."""
@@ -163,12 +157,3 @@ def visible_devices(value: str) -> list[str]:
     """The entries of one CUDA_VISIBLE_DEVICES; CUDA stops reading at the first that is -1."""
     entries = (entry.strip() for entry in value.split(","))
     return [entry for entry in takewhile(lambda entry: entry != "-1", entries) if entry]
-
-
-def usage(members: list[ProcessStat], proc: Path = system.PROC) -> Usage:
-    """What the members use together. The dead still count with their CPU time until somebody waits for them."""
-    return Usage(
-        rss_bytes=sum(m.rss_bytes for m in members),
-        cpu_seconds=sum(m.cpu_seconds + m.reaped_cpu_seconds for m in members),
-        io_bytes=sum(system.read_io(m.pid, proc) for m in members),
-    )

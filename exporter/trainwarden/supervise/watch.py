@@ -12,7 +12,8 @@ from trainwarden.model import Ended, Outcome, Resume, RunSpec, RunState
 from trainwarden.runs import identity
 from trainwarden.runs.ending import classify
 from trainwarden.runs.folder import RunFolder
-from trainwarden.runs.members import Census, Usage, as_members, living, usage
+from trainwarden.runs.members import Census, as_members, living
+from trainwarden.runs.usage import Meter
 from trainwarden.supervise import kept as kept_record
 from trainwarden.supervise.generation import Generation
 from trainwarden.supervise.kept import Kept
@@ -70,7 +71,7 @@ class RunWatch:
         )
         self._census = Census(self._spec.run_id, apart={self._myself.pid, kept.keeper.pid})
         self._members: list[ProcessStat] = []
-        self._used = Usage(0, former.cpu_seconds if former else 0.0, former.io_bytes if former else 0)
+        self._meter = Meter(former.cpu_seconds, former.io_bytes) if former else Meter()
         self._scan_due = self._update_due = 0.0
         self._stop: StopProcedure | None = None
         self._stopping_since: float | None = None
@@ -123,11 +124,7 @@ class RunWatch:
 
     def _measure(self, now: Now) -> None:
         self._update_due = now.monotonic + UPDATE_SECONDS
-        used = usage(self._members)
-        # Counters: what an orphan used leaves with it, and must not make them go back.
-        self._used = Usage(
-            used.rss_bytes, max(used.cpu_seconds, self._used.cpu_seconds), max(used.io_bytes, self._used.io_bytes)
-        )
+        self._meter.read(self._members)
 
     # --- stopping -----------------------------------------------------------------------------------------
     def stop(self, *, by: str, final: bool, now: Now) -> None:
@@ -219,9 +216,10 @@ class RunWatch:
             supervisor=self._myself,
             training=self.kept.training,
             members=as_members(self._members),
-            rss_bytes=self._used.rss_bytes,
-            cpu_seconds=self._used.cpu_seconds,
-            io_bytes=self._used.io_bytes,
+            rss_bytes=self._meter.usage.rss_bytes,
+            threads=self._meter.usage.threads,
+            cpu_seconds=self._meter.usage.cpu_seconds,
+            io_bytes=self._meter.usage.io_bytes,
             gpus=self._census.gpus(),
             resumed_from=self._generation.resumed,
             ended=self.ended,
