@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
@@ -58,7 +59,10 @@ def test_a_value_that_nobody_told_stays_absent() -> None:
     assert build(GAUGE, [(("0", "a"), None)]).samples == []
 
 
-def test_openmetrics_is_written_for_who_asks_for_it() -> None:
-    asked = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2"
-    assert textformat.negotiate(asked) == textformat.OPENMETRICS
-    assert textformat.negotiate("text/html,*/*") == textformat.TEXT
+def test_label_sets_that_come_and_go_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(textformat, "_KEPT", 3)
+    family = Family("tw_coming_and_going", "gauge", "Help.", ("run",))
+    every = [((f"run-{number}",), float(number)) for number in range(10)]
+    lines = textformat.write([build(family, every)]).decode().splitlines()[2:]
+    assert lines == [f'tw_coming_and_going{{run="run-{number}"}} {number}.0' for number in range(10)]
+    assert len(textformat._befores(family.name, family.labels)) <= 3

@@ -20,7 +20,7 @@ class Buckets(NamedTuple):
 
 
 class Series(NamedTuple):
-    """One family and its samples; ``histograms`` instead of ``samples`` where the family is one."""
+    """One family and its samples, floats as ``build`` makes them; ``histograms`` instead where the family is one."""
 
     family: Family
     samples: Sequence[tuple[Sequence[str], float]] = ()

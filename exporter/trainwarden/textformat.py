@@ -1,48 +1,41 @@
-"""Series → the text that Prometheus reads: its own format 0.0.4, or OpenMetrics 1.0 where that is asked for.
+"""Series → the text that Prometheus reads: its own format 0.0.4, or OpenMetrics 1.0.
 
 Written here and not taken from prometheus_client: that library costs every scrape more than the readings themselves,
 and the exporter more memory than all else. The tests read what is written back with that library's parsers.
+
+What stands before a value is the same from scrape to scrape, so its text is kept; the values alone are written anew.
 """
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
 from itertools import accumulate
+from math import isfinite
 
 from trainwarden.names import Family
-from trainwarden.series import Buckets, Series
+from trainwarden.series import Series
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-_REMEMBERED = 8192
-"""Label sets whose text is kept from scrape to scrape."""
-
-
-def negotiate(accept: str) -> str:
-    """The content type to answer with, for an Accept header."""
-    return OPENMETRICS if "application/openmetrics-text" in accept else TEXT
+_KEPT = 4096
+"""Label sets of one family whose text is kept."""
+_ODD = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
+"""Numbers that Python writes differently."""
 
 
 def write(every: Iterable[Series], content_type: str = TEXT) -> bytes:
-    """All of it, in the format that ``negotiate`` chose."""
+    """All of it, in the format of ``content_type``."""
     openmetrics = content_type == OPENMETRICS
-    lines = [line for series in every for line in _lines(series, openmetrics)]
+    parts: list[str] = []
+    for series in every:
+        parts.append(_head(series.family, openmetrics))
+        parts += _samples(series) if series.samples else _histograms(series)
     if openmetrics:
-        lines.append("# EOF\n")
-    return "".join(lines).encode()
+        parts.append("# EOF\n")
+    return "".join(parts).encode()
 
 
-def _lines(series: Series, openmetrics: bool) -> Iterator[str]:
-    family = series.family
-    yield _head(family, openmetrics)
-    for labels, value in series.samples:
-        yield f"{family.name}{_labels(family.labels, tuple(labels))} {_number(value)}\n"
-    for labels, buckets in series.histograms:
-        yield from _histogram(family, tuple(labels), buckets)
-
-
-@lru_cache
+@cache  # there are as many families as names.py has
 def _head(family: Family, openmetrics: bool) -> str:
     name = family.name
     if openmetrics and family.kind == "counter":
@@ -53,22 +46,45 @@ def _head(family: Family, openmetrics: bool) -> str:
     return f"# HELP {name} {said}\n# TYPE {name} {family.kind}\n"
 
 
-def _histogram(family: Family, labels: Sequence[str], buckets: Buckets) -> Iterator[str]:
-    names = (*family.labels, "le")
-    *below, total = accumulate(buckets.counts)
-    for bound, count in zip(buckets.bounds, below, strict=True):
-        yield f"{family.name}_bucket{_labels(names, (*labels, _number(bound)))} {count}\n"
-    yield f"{family.name}_bucket{_labels(names, (*labels, '+Inf'))} {total}\n"
-    text = _labels(family.labels, tuple(labels))
-    yield f"{family.name}_sum{text} {_number(buckets.sum)}\n{family.name}_count{text} {total}\n"
+def _samples(series: Series) -> list[str]:
+    befores = _befores(series.family.name, series.family.labels)
+    return [
+        f"{befores[tuple(labels)]}{value!r}\n" if isfinite(value) else f"{befores[tuple(labels)]}{_number(value)}\n"
+        for labels, value in series.samples
+    ]
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
-    if not names:
-        return ""
-    pairs = (f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True))
-    return f"{{{','.join(pairs)}}}"
+def _histograms(series: Series) -> Iterator[str]:
+    name, labels = series.family.name, series.family.labels
+    in_bucket = _befores(f"{name}_bucket", (*labels, "le"))
+    for values, buckets in series.histograms:
+        totals = list(accumulate(buckets.counts))
+        own = tuple(values)
+        for bound, count in zip((*map(_number, buckets.bounds), "+Inf"), totals, strict=True):
+            key = (*own, bound)
+            yield f"{in_bucket[key]}{count}\n"
+        yield f"{_befores(f'{name}_sum', labels)[own]}{_number(buckets.sum)}\n"
+        yield f"{_befores(f'{name}_count', labels)[own]}{totals[-1]}\n"
+
+
+class _Befores(dict[tuple[str, ...], str]):
+    """What stands before the value, by the values of the labels: a look-up, and written only where that misses."""
+
+    def __init__(self, name: str, labels: tuple[str, ...]) -> None:
+        super().__init__()
+        self._name = name
+        self._labels = labels
+
+    def __missing__(self, values: tuple[str, ...]) -> str:
+        if len(self) >= _KEPT:  # runs come and go for weeks
+            self.clear()
+        pairs = (f'{label}="{_escape(value)}"' for label, value in zip(self._labels, values, strict=True))
+        before = f"{self._name}{{{','.join(pairs)}}} " if self._labels else f"{self._name} "
+        self[values] = before
+        return before
+
+
+_befores = lru_cache(maxsize=None)(_Befores)
 
 
 def _escape(value: str) -> str:
@@ -76,6 +92,5 @@ def _escape(value: str) -> str:
 
 
 def _number(value: float) -> str:
-    if math.isfinite(value):
-        return repr(float(value))
-    return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+    text = repr(float(value))
+    return _ODD.get(text, text)
