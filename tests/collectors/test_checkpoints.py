@@ -149,7 +149,8 @@ def test_an_unknown_recipe_is_a_fault_of_that_run_only(models: Path) -> None:
     )
     assert reading.runs[0] == RunCheckpoints(run="odd", folder_up=False)
     assert reading.runs[1].folder_up
-    assert reading.faults == (f"run odd: its recipe 'odd' is not one of {', '.join(RECIPES)}; launch it anew",)
+    allowed = ", ".join(sorted(RECIPES))
+    assert reading.faults == (f"run odd: unknown recipe 'odd'; allowed here: {allowed}; launch it anew",)
 
 
 def test_what_was_verified_is_not_read_again(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from trainwarden.checkpoints import RECIPES
+from trainwarden.checkpoints import recipe_of
 from trainwarden.checkpoints.base import Recipe
 from trainwarden.checkpoints.catalog import Catalog
 from trainwarden.collectors.checkpoints.verifier import Verifier
-from trainwarden.errors import CheckpointError
+from trainwarden.errors import CheckpointError, ConfigurationError
 from trainwarden.model import Checkpoint, RunSpec
 
 _COARSE_SECONDS = 2.0
@@ -47,9 +47,10 @@ class CheckpointFolder:
     """
 
     def __init__(self, spec: RunSpec) -> None:
-        recipe = RECIPES.get(spec.recipe)
-        if recipe is None:
-            raise CheckpointError(f"its recipe '{spec.recipe}' is not one of {', '.join(RECIPES)}; launch it anew")
+        try:
+            recipe = recipe_of(spec)
+        except ConfigurationError as error:
+            raise CheckpointError(f"{error}; launch it anew") from error
         self._run = spec.name
         self._path = Path(spec.checkpoints or "")
         self._verifier = Verifier(recipe.verify)
