@@ -52,6 +52,9 @@ def test_hung_and_crashed_are_restarted() -> None:
         ({"rebooted": True}, hold(HoldReason.REBOOTED)),
         ({"open": False}, hold(HoldReason.CLOSED)),
         ({"nodes": 2}, hold(HoldReason.SEVERAL_NODES)),
+        ({"attached": True}, GiveUp(GiveUpReason.ATTACHED)),
+        ({"attached": True, "new_steps": 1}, hold(HoldReason.ALIVE)),
+        ({"attached": True, "phase": Phase.STARTING}, wait(HoldReason.PHASE)),
         ({"wedged": True}, GiveUp(GiveUpReason.WEDGED)),
         ({"supervisor_answers": False}, wait(HoldReason.SUPERVISOR_SILENT)),
         ({"stopped_members": 1}, wait(HoldReason.STOPPED_PROCESS)),
@@ -169,6 +172,7 @@ any_facts = st.builds(
     superseded=st.booleans(),
     rebooted=st.booleans(),
     open=st.booleans(),
+    attached=st.booleans(),
     nodes=st.integers(1, 3),
     resumable=st.booleans(),
     outcome=optional(st.sampled_from(Outcome)),
@@ -202,6 +206,7 @@ def test_whatever_the_facts_a_restart_is_never_from_zero_nor_of_a_run_that_lives
     assert facts.open
     assert not facts.wedged
     assert facts.nodes == 1
+    assert not facts.attached
     assert facts.supervisor_answers
     assert facts.outcome not in (Outcome.FINISHED, Outcome.STOPPED_BY_USER)
     if facts.outcome is None:

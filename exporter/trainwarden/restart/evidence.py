@@ -77,6 +77,7 @@ def gather(
     allowed = Facts(
         paused=paused,
         observe=observe,
+        attached=spec.attached,
         nodes=spec.nodes,
         supervisor_answers=first.answered and second.answered,
         checkpoint=choice.checkpoint,

@@ -25,6 +25,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     """Whether the user wants it left alone (``trainwarden pause``)."""
     observe: bool = False
     """Whether the configuration says to decide and not to act."""
+    attached: bool = False
+    """Whether the run is only watched: trainwarden did not start it, and neither stops nor starts it."""
     nodes: int = 1
     resumable: bool = True
     resumable_reason: str = ""

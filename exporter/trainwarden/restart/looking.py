@@ -84,6 +84,7 @@ def why(reason: GiveUpReason, facts: Facts) -> str:
     """One sentence for the human."""
     words = {
         GiveUpReason.NOT_RESUMABLE: facts.resumable_reason,
+        GiveUpReason.ATTACHED: "it was started outside of trainwarden, which only watches it",
         GiveUpReason.NO_VERIFIED_CHECKPOINT: "; ".join(facts.passed_over) or "no checkpoint was ever written",
         GiveUpReason.SAME_ERROR_TWICE: f"died twice at step {facts.step}: {facts.error}",
         GiveUpReason.BUDGET_PER_CHECKPOINT: f"{facts.budget.per_checkpoint} restarts and no new verified checkpoint",

@@ -96,6 +96,11 @@ def paused(facts: Facts, _: History, __: Moment) -> Decision | None:
     return Hold(HoldReason.PAUSED, passing=True) if facts.paused else None
 
 
+def attached_and_gone(facts: Facts, _: History, __: Moment) -> Decision | None:
+    """What is only watched leaves nothing behind that could be resumed, or would have to answer first."""
+    return GiveUp(GiveUpReason.ATTACHED) if facts.attached and facts.outcome is not None else None
+
+
 def closed(facts: Facts, _: History, __: Moment) -> Decision | None:
     """Nothing can be launched in a run that is over."""
     return None if facts.open else Hold(HoldReason.CLOSED)
@@ -204,6 +209,11 @@ def incurable(facts: Facts, _: History, __: Moment) -> Decision | None:
     return next((GiveUp(reason) for kind, reason in INCURABLE.items() if kind.value in facts.new_errors), None)
 
 
+def attached(facts: Facts, _: History, __: Moment) -> Decision | None:
+    """It was started by somebody else, who alone may stop it."""
+    return GiveUp(GiveUpReason.ATTACHED) if facts.attached else None
+
+
 def not_resumable(facts: Facts, _: History, __: Moment) -> Decision | None:
     """Never a start from zero."""
     return None if facts.resumable else GiveUp(GiveUpReason.NOT_RESUMABLE)
@@ -241,6 +251,7 @@ OF_EVERY_RUN: tuple[Rule, ...] = (
     finished,
     stopped_by_user,
     paused,
+    attached_and_gone,
     closed,
     wedged,
     several_nodes,
@@ -260,6 +271,7 @@ OF_A_LIVING_RUN: tuple[Rule, ...] = (
 )
 OF_A_DEAD_RUN: tuple[Rule, ...] = (
     incurable,
+    attached,
     not_resumable,
     no_verified_checkpoint,
     same_error_twice,

@@ -121,6 +121,8 @@ class GiveUpReason(str, Enum):
     """No space is left: the next save would be cut short too."""
     NOT_RESUMABLE = "not_resumable"
     """The run saves nothing that it could go on from exactly."""
+    ATTACHED = "attached"
+    """It was started outside of trainwarden, which only watches it."""
     NO_VERIFIED_CHECKPOINT = "no_verified_checkpoint"
     """No checkpoint is whole: a launch would start from zero."""
     SAME_ERROR_TWICE = "same_error_twice"
