@@ -84,6 +84,8 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From SIGTERM to SIGKILL."""
     kill_grace: Seconds = 30.0
     """From SIGKILL to the verdict that a member is wedged."""
+    orphan_grace: Seconds = 10.0
+    """How long a training whose launcher has ended may take to show that it goes on, by a step."""
     save_grace: Seconds = 300.0
     """How long a save in progress is waited for before stopping."""
     pause_after_stop: Seconds = 60.0

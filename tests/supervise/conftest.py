@@ -18,7 +18,7 @@ from trainwarden.runs import control
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import kept, launch, plan
 
-QUICK = Limits(term_grace=0.6, kill_grace=0.6, await_restart=60.0, checkpoint_settle=0.0)
+QUICK = Limits(term_grace=0.6, kill_grace=0.6, orphan_grace=1.0, await_restart=60.0, checkpoint_settle=0.0)
 PYTHON = sys.executable
 TICKING = [PYTHON, "-u", "-c", "import time\nn=0\nwhile 1: n+=1; print('tick', n); time.sleep(0.05)"]
 

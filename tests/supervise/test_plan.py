@@ -99,7 +99,11 @@ def test_named_checkpoint_folder_that_is_not_there_yet_is_a_warning(cwd: Path) -
         (["acelerate"], {}, "'acelerate' is not on PATH; activate the training environment"),
         (["./train.sh"], {}, "train.sh is not there, or not executable"),
         (["/bin/true", "caf\udce9"], {}, "argument 'caf\\udce9' of the command is not UTF-8"),
-        (["/bin/true"], {"recipe": "koya"}, "unknown recipe 'koya'; allowed here: accelerate, hf, kohya, lightning, none, torch"),
+        (
+            ["/bin/true"],
+            {"recipe": "koya"},
+            "unknown recipe 'koya'; allowed here: accelerate, hf, kohya, lightning, none, torch",
+        ),
         (
             ["/bin/true"],
             {"profile": "fast"},

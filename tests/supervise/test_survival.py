@@ -213,6 +213,24 @@ def test_orphan_of_a_killed_launcher_is_a_member_until_it_is_cleared(runs: Runs)
     stop(folder)
 
 
+@pytest.mark.usefixtures("nothing_left")
+def test_a_training_that_goes_on_without_its_launcher_is_let_train(runs: Runs) -> None:
+    # In a session of its own the terminal's hang-up does not reach it.
+    training = runs.demo("--step_seconds", "0.15")
+    launcher = f"import subprocess\nsubprocess.run({training!r}, start_new_session=True)"
+    folder = runs.start([PYTHON, "-c", launcher])
+    until_output(folder, "epoch 2/4")
+    launched = state(folder).training
+    assert launched is not None
+    os.kill(launched.pid, signal.SIGKILL)
+    until_output(folder, "model saved.", seconds=30)
+    done = until_ended(folder, seconds=30)
+    assert done.ended is not None and done.ended.outcome is Outcome.CRASHED
+    stop(folder)
+    (progress,) = folder.read_progress()
+    assert (progress.step, progress.steps_done) == (20, 20)
+
+
 def test_orphan_without_the_tag_in_another_session_is_still_cleared(runs: Runs) -> None:
     # It has shed environment, session and parent: only that the keeper adopted it tells.
     hidden = [PYTHON, "-c", "import os,time; os.setsid(); print('hidden', os.getpid(), flush=True); time.sleep(600)"]

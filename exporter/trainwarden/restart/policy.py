@@ -13,6 +13,7 @@ from trainwarden.restart.events import Moment
 from trainwarden.restart.facts import Facts
 from trainwarden.restart.history import History
 from trainwarden.restart.states import GiveUpReason, HoldReason, RestartReason
+from trainwarden.runs.ending import HAND_SIGNALS
 
 CPU_IDLE_RATIO = 0.10
 """CPU seconds a second of a run that does nothing, at most: waiting threads still wake now and then."""
@@ -22,8 +23,6 @@ SIGNS_NEEDED = 2
 """Signs of death, each from a source of its own."""
 FRESH_SECONDS = 15.0
 """A reading may be so old when it decides: a scrape of a slow driver takes up to 10 s."""
-HAND_SIGNALS = (1, 2, 15)
-"""SIGHUP, SIGINT, SIGTERM: somebody wanted it to end."""
 
 
 class Restart(Struct, frozen=True):

@@ -4,6 +4,8 @@ import signal as signals
 
 from trainwarden.model import Ended, Outcome
 
+HAND_SIGNALS = frozenset({signals.SIGHUP, signals.SIGINT, signals.SIGTERM})
+"""Somebody wanted it to end: with SIGHUP by closing its terminal."""
 _BY_HAND = {signals.SIGINT, signals.SIGTERM}
 """Signals that a person sends to stop a program. Nobody restarts what a person stopped."""
 

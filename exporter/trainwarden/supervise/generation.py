@@ -48,6 +48,10 @@ class Generation:
         self._follower.finish(now)
         self._write()
 
+    def progress(self) -> Progress:
+        """What its output has told so far."""
+        return self._follower.progress()
+
     def named_signal(self) -> int | None:
         """The signal that a launcher names at the end of the output as the training's."""
         return named_signal(self._tail().decode(errors="replace"))
@@ -112,4 +116,5 @@ def _follower(kept: Kept, resumed: Resume | None, former: Progress | None) -> Fo
         resumed_epochs=epochs,
         base_step=step,
         carried_errors=former.errors if former else None,
+        carried_nonfinite=former.nonfinite_losses if former else 0,
     )

@@ -10,13 +10,14 @@ from trainwarden.checkpoints import recipe_of
 from trainwarden.errors import RunFolderError
 from trainwarden.model import Ended, Outcome, Resume, RunSpec, RunState
 from trainwarden.runs import identity
-from trainwarden.runs.ending import classify
+from trainwarden.runs.ending import HAND_SIGNALS, classify
 from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.members import Census, as_members, living
 from trainwarden.runs.usage import Meter
 from trainwarden.supervise import kept as kept_record
 from trainwarden.supervise.generation import Generation
-from trainwarden.supervise.kept import Kept
+from trainwarden.supervise.kept import Exit, Kept
+from trainwarden.supervise.orphan import Orphan
 from trainwarden.supervise.resumable import problem
 from trainwarden.supervise.stopping import StopProcedure
 from trainwarden.system import ProcessStat
@@ -73,6 +74,7 @@ class RunWatch:
         self._members: list[ProcessStat] = []
         self._meter = Meter(former.cpu_seconds, former.io_bytes) if former else Meter()
         self._scan_due = self._update_due = 0.0
+        self._orphan: Orphan | None = None
         self._stop: StopProcedure | None = None
         self._stopping_since: float | None = None
         self._stop_by = former.stop_by if former else ""
@@ -149,10 +151,21 @@ class RunWatch:
     # --- the end ------------------------------------------------------------------------------------------
     def _notice_end(self, now: Now) -> None:
         exited = self.kept.exit
-        if exited is not None:
+        if exited is not None and not self._goes_on(exited, now):
             self._end(exited.code, exited.signal, exited.at, now)
-        elif not self.keeper_lives:
+        elif exited is None and not self.keeper_lives:
             self._clear_after_keeper(now)
+
+    def _goes_on(self, exited: Exit, now: Now) -> bool:
+        """Whether only the launcher is gone. Nobody asks where somebody wanted an end, or it came to its own."""
+        if exited.code == 0 or exited.signal in HAND_SIGNALS or self._stop is not None:
+            return False
+        progress = self._generation.progress()
+        if self._orphan is None:
+            self._orphan = Orphan(self._spec.limits.orphan_grace, progress.steps_done, now.monotonic)
+            self.scan(now)
+        takes_steps = self._orphan.goes_on(progress.steps_done, progress.median_step_seconds, now.monotonic)
+        return takes_steps and bool(living(self._members))
 
     def _clear_after_keeper(self, now: Now) -> None:
         """The terminal is gone, and mostly the training with it: whoever is left must not train on unseen."""
