@@ -2,7 +2,8 @@
 
 from ctypes import byref, c_uint, c_void_p
 
-from trainwarden.collectors.gpu.nvml import INVALID_ARGUMENT, NOT_FOUND, Memory, Nvml, NvmlError, Question
+from trainwarden.collectors.gpu.asking import Question
+from trainwarden.collectors.gpu.nvml import INVALID_ARGUMENT, NOT_FOUND, Memory, Nvml, NvmlError
 from trainwarden.collectors.gpu.reading import Mig
 
 

@@ -3,7 +3,8 @@
 from ctypes import c_ulonglong, c_void_p
 from typing import Any
 
-from trainwarden.collectors.gpu.nvml import Fields, Memory, Number, Nvml, Processes, Question, Utilization, memory2
+from trainwarden.collectors.gpu.asking import Fields, Number, Processes, Question
+from trainwarden.collectors.gpu.nvml import Memory, Nvml, Utilization, memory2
 from trainwarden.collectors.gpu.reading import Process
 
 THROTTLE_BITS = {
@@ -24,13 +25,14 @@ THROTTLE_FIELDS = {
     "sync_boost": 76,
     "board_limit": 77,
     "reliability": 79,
-    "sw_thermal_slowdown": 269,
-    "hw_thermal_slowdown": 270,
-    "hw_power_brake_slowdown": 271,
 }
-"""Fields that count nanoseconds: NVML_FI_DEV_PERF_POLICY_... and NVML_FI_DEV_CLOCKS_EVENT_REASON_..."""
+"""Fields that count nanoseconds (NVML_FI_DEV_PERF_POLICY_...).
+
+Those of NVML_FI_DEV_CLOCKS_EVENT_REASON_... tell more, but are not asked for: their numbers are other fields' in other
+drivers (251 to 253 in 575 and 580, 269 to 271 in 590).
+"""
 _MEMORY_TEMPERATURE, _ENERGY, _POWER_AVERAGE, _POWER_LIMIT = 82, 83, 185, 190
-_FIELDS = (*THROTTLE_FIELDS.values(), _MEMORY_TEMPERATURE, _ENERGY, _POWER_AVERAGE, _POWER_LIMIT)
+FIELDS = (*THROTTLE_FIELDS.values(), _MEMORY_TEMPERATURE, _ENERGY, _POWER_AVERAGE, _POWER_LIMIT)
 
 _ANY_REASON = ~0
 _CORE = 0  # of nvmlTemperatureSensors_t
@@ -43,7 +45,7 @@ class Questions:
     """Everything that is asked of one card at every reading: ten calls where all is supported."""
 
     def __init__(self, nvml: Nvml, handle: c_void_p, *, pcie: bool) -> None:
-        self._fields = Fields(nvml, handle, _FIELDS)
+        self._fields = Fields(nvml, handle, FIELDS)
         self._rates = Question(nvml, "nvmlDeviceGetUtilizationRates", handle, place=Utilization())
         self._memory2 = Question(nvml, "nvmlDeviceGetMemoryInfo_v2", handle, place=memory2())
         self._memory = Question(nvml, "nvmlDeviceGetMemoryInfo", handle, place=Memory())
