@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from trainwarden.runs.bars import EPOCH, STEPS, UNNAMED, Bar, counts_steps, read_bar, read_loss
+from trainwarden.runs.bars import EPOCH, STEPS, TRAIN, UNNAMED, Bar, counts_steps, read_bar, read_loss, read_rank
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,15 @@ from trainwarden.runs.bars import EPOCH, STEPS, UNNAMED, Bar, counts_steps, read
         ("Loading pipeline components...:  25%|██▌| 1/4 [00:00<00:00]", Bar("Loading pipeline components...", 1, 4)),
         ("  0%|    | 0/10 [00:00<?, ?it/s]", Bar(UNNAMED, 0, 10)),
         ("Epoch 2:  41% 611/1490 [04:51<06:59, 2.10it/s, loss=0.2]", Bar(EPOCH, 611, 1490, 0.2, 3)),
-        ("Epoch 0/1  ━━━━╺━━━ 8/16 0:00:00 • 0:00:01 85.2it/s train_loss: 0.066", Bar(EPOCH, 8, 16, 0.066, 1)),
+        ("Epoch 0/1  ━━━━╺━━━ 8/16 0:00:00 • 0:00:01 85.2it/s train_loss: 0.066", Bar(EPOCH, 8, 16, 0.066, 1, 2)),
+        ("Epoch 0/2  ━━╺━━━━━━ 1/20 0:00:00 • -:--:-- 0.00it/s train_loss: 4.8", Bar(EPOCH, 1, 20, 4.8, 1, 3)),
+        ("Validation ━━━━━━╸━━━━ 1/6   0:00:00 • -:--:-- 0.00it/s ", Bar("Validation", 1, 6)),
+        ("Epoch 1/10:  41%|████ | 41/100 [04:51<06:59, 2.10it/s]", Bar(EPOCH, 41, 100, None, 1, 10)),
+        ("Train Epoch [3/10]:  41%|████ | 41/100 [04:51<06:59, 2.10it/s]", Bar(EPOCH, 41, 100, None, 3, 10)),
+        ("   [Train] Epoch: [2][317/4100]  Loss:0.341 (Avg 0.5512)", Bar(EPOCH, 317, 4100, 0.341, 3)),
+        ("Training:  10%|█  | 50/500 [01:00<09:00, 1.2s/it]", Bar(TRAIN, 50, 500)),
+        ("train steps:  10%|█  | 50/500 [01:00<09:00, 1.2s/it]", Bar(TRAIN, 50, 500)),
+        ("Training set:  10%|█  | 50/500 [01:00<09:00, 1.2s/it]", Bar("Training set", 50, 500)),
     ],
 )
 def test_a_bar_is_read(text: str, bar: Bar) -> None:
@@ -97,6 +105,10 @@ def test_a_loss_in_a_line_of_its_own(text: str, loss: float | None) -> None:
         (Bar(UNNAMED, 1, 10), None, None, True),
         (Bar(UNNAMED, 1, 10), UNNAMED, 10, True),
         (Bar(UNNAMED, 1, 50), UNNAMED, 10, False),
+        (Bar(UNNAMED, 1, 10, nested=True), None, None, True),
+        (Bar(UNNAMED, 1, 10, nested=True), UNNAMED, 10, False),
+        (Bar(TRAIN, 1, 16), UNNAMED, 10, True),
+        (Bar(TRAIN, 1, 16), EPOCH, 16, False),
         (Bar(EPOCH, 1, 16), UNNAMED, 10, True),
         (Bar(EPOCH, 1, 16), STEPS, 60, False),
         (Bar("read caption", 1, 10), None, None, False),
@@ -106,3 +118,17 @@ def test_a_loss_in_a_line_of_its_own(text: str, loss: float | None) -> None:
 )
 def test_only_the_surest_bar_counts_steps(bar: Bar, counter: str | None, total: int | None, counts: bool) -> None:
     assert counts_steps(bar, counter, total) is counts
+
+
+@pytest.mark.parametrize(
+    ("text", "rank", "rest"),
+    [
+        ("[default0]:  0%|  | 0/9 [00:00<?]", 0, " 0%|  | 0/9 [00:00<?]"),
+        ("[rank11]: Traceback (most recent call last):", 11, "Traceback (most recent call last):"),
+        ("[2024-01-08] start", None, "[2024-01-08] start"),
+        ("[Train] Epoch: [2][317/4100]", None, "[Train] Epoch: [2][317/4100]"),
+        ("", None, ""),
+    ],
+)
+def test_the_rank_before_a_line(text: str, rank: int | None, rest: str) -> None:
+    assert read_rank(text) == (rank, rest)

@@ -48,7 +48,13 @@ def follow(name: str, cuts: list[int]) -> Progress:
 def untimed(progress: Progress) -> Progress:
     """What does not depend on when the output was read."""
     return msgspec.structs.replace(
-        progress, phase_since=0.0, beat_at=0.0, last_step_at=None, durations=None, median_step_seconds=None
+        progress,
+        phase_since=0.0,
+        beat_at=0.0,
+        last_step_at=None,
+        durations=None,
+        median_step_seconds=None,
+        last_save_seconds=None,
     )
 
 
@@ -79,9 +85,9 @@ def test_a_resumed_bar_begins_at_0_and_the_run_does_not() -> None:
 
 @every_recording
 def test_phases_and_epochs_come_in_their_order(name: str) -> None:
-    follower, seen = new_follower(name), []
-    for byte in OUTPUT[name]:
-        follower.feed(bytes([byte]), 1.0)
+    follower, seen, output = new_follower(name), [], OUTPUT[name]
+    for start in range(0, len(output), 8):  # the shortest line that tells something is longer
+        follower.feed(output[start : start + 8], 1.0)
         progress = follower.progress()
         if (here := (progress.phase.value, progress.epoch, progress.step, progress.saves)) not in seen:
             seen.append(here)
@@ -112,14 +118,14 @@ def cuts(name: str) -> st.SearchStrategy[list[int]]:
 
 
 @every_recording
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_the_counts_do_not_depend_on_where_the_reads_are_cut(name: str, data: st.DataObject) -> None:
     assert untimed(follow(name, data.draw(cuts(name)))) == untimed(follow(name, []))
 
 
 @every_recording
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_followers_killed_anywhere_count_together_what_one_counts(name: str, data: st.DataObject) -> None:
     output, stored = OUTPUT[name], new_follower(name).progress()

@@ -179,7 +179,10 @@ def test_a_consequence_does_not_hide_its_cause() -> None:
         "CUDA kernel errors might be asynchronously reported at some other API call\n"
         "subprocess.CalledProcessError: Command '['python']' returned non-zero exit status 1.\n"
     )
-    assert (progress.errors, progress.last_error) == ({"cuda_error": 1}, "RuntimeError: CUDA error: unknown error")
+    assert (progress.errors, progress.last_error) == (
+        {"cuda_unknown_error": 1},
+        "RuntimeError: CUDA error: unknown error",
+    )
 
 
 def test_last_words_without_an_end_of_line_are_read_when_the_output_is_over() -> None:

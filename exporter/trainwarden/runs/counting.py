@@ -1,85 +1,185 @@
-"""Where a run stands, from a bar that restarts at 0 with every launch. Pure functions.
+"""Where a run stands, from a bar that restarts at 0 with every launch, or with every epoch.
 
-A run's step is the checkpoint's step plus the trainer's own count. kohya's bar begins at 0 after a resume while its
-total stays that of the whole run, so a run that resumed after 2 of 6 epochs of 10 steps ends at ``40/60``, step 60.
+A run's step is the checkpoint's step plus the steps of this generation. kohya's bar begins at 0 after a resume while
+its total stays that of the whole run, so a run that resumed after 2 of 6 epochs of 10 steps ends at ``40/60``, step
+60. Hugging Face's bar begins at 0 too, and jumps over the checkpoint's steps with its first one: ``21/45`` after a
+checkpoint of 20 is one new step. Lightning's bar counts the batches of one epoch and begins anew with the next; where
+it accumulates gradients, batches are what is counted, since nothing printed tells the steps.
 """
 
 from math import ceil
-
-from msgspec import structs
+from typing import Any
 
 from trainwarden.model import Progress
-from trainwarden.runs.bars import EPOCH, STEPS, Bar
+from trainwarden.runs.bars import EPOCH, STEPS, UNNAMED, Bar
 from trainwarden.runs.events import Header
 
-
-def steps_per_epoch(progress: Progress) -> int | None:
-    """Optimisation steps of one epoch, as kohya computes them; None before its header said enough."""
-    total, epochs = progress.max_steps, progress.max_epochs
-    if total and epochs and total % epochs == 0:
-        return total // epochs
-    # max_train_steps is no multiple of an epoch: the last one is cut short.
-    batches, accumulation = progress.batches_per_epoch, progress.accumulation
-    return ceil(batches / accumulation) if batches and accumulation else None
+_LAG = 2
+"""Steps that the bars of a run's ranks, drawn one over the other, are at most apart."""
+_OFTEN = 4
+"""Drawings of an epoch's bar from which it is expected to be drawn on its way the next time too."""
 
 
-def first_step(progress: Progress, resumed_epochs: int | None, base_step: int | None) -> int | None:
-    """The run's step when this generation's count was 0; None while it cannot be told."""
-    if base_step is not None or not resumed_epochs:
-        return base_step or 0
-    per_epoch = steps_per_epoch(progress)
-    return None if per_epoch is None else resumed_epochs * per_epoch
+class Counting:
+    """The steps of one generation. What a former follower of it stored can be gone on from.
 
+    ``resumed_epochs`` is how many epochs the checkpoint holds that the generation resumed from, ``base_step`` how many
+    steps, where that is known.
+    """
 
-def note_header(progress: Progress, header: Header) -> Progress:
-    """Take over what a line of the header says."""
-    return structs.replace(progress, **{name: said for name, said in header._asdict().items() if said is not None})
+    def __init__(self, progress: Progress, resumed_epochs: int | None = None, base_step: int | None = None) -> None:
+        self._resumed_epochs = resumed_epochs
+        self._base_step = base_step
+        self.max_steps = progress.max_steps
+        self.epoch = progress.epoch
+        self.max_epochs = progress.max_epochs
+        self.batches_per_epoch = progress.batches_per_epoch
+        self.accumulation = progress.accumulation
+        self.counter = progress.counter
+        """The name of the bar that counts."""
+        self.count = progress.count
+        """What it last said."""
+        self.steps_done = progress.steps_done
+        first = self._first_step
+        self._own = (progress.count or 0) if progress.step is None or first is None else progress.step - first
+        """Steps of this generation as the bar tells them."""
+        self._drawn = 0
+        """How often the bar said something new since it began."""
+        self._usual = 0
+        """How often it did so the time before."""
 
+    def fields(self) -> dict[str, Any]:
+        """What ``model.Progress`` says of it, by its names."""
+        return {
+            "step": self.step,
+            "max_steps": self.max_steps,
+            "epoch": self.epoch,
+            "max_epochs": self.max_epochs,
+            "batches_per_epoch": self.batches_per_epoch,
+            "accumulation": self.accumulation,
+            "counter": self.counter,
+            "count": self.count,
+            "steps_done": self.steps_done,
+        }
 
-def place(progress: Progress, first: int | None) -> Progress:
-    """Tell the step as soon as it can be told: the header may come after the bar."""
-    if progress.step is not None or progress.count is None or first is None:
-        return progress
-    return structs.replace(progress, step=first + progress.count)
+    @property
+    def step(self) -> int | None:
+        """The run's step; None before the first drawing, and while the header does not tell where it began."""
+        first = self._first_step
+        return None if self.count is None or first is None else first + self._own
 
+    @property
+    def total(self) -> int | None:
+        """What the counting bar counts to."""
+        return self.batches_per_epoch if self.max_steps is None or self.counter == EPOCH else self.max_steps
 
-def begin_count(progress: Progress, counter: str) -> Progress:
-    """The bar ``counter`` counts the steps from now on, instead of a less sure one if there was one."""
-    return structs.replace(
-        progress,
-        counter=counter,
-        count=None,
-        step=None,
-        max_steps=progress.max_steps if progress.counter is None else None,
-        steps_done=0,
-        last_step_at=None,
-    )
+    @property
+    def full(self) -> bool:
+        """Whether the counting bar has nothing left to count."""
+        return self.count is not None and self.total is not None and self.count >= self.total
 
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """Optimisation steps of one epoch, as kohya computes them; None before its header said enough."""
+        total, epochs = self.max_steps, self.max_epochs
+        if total and epochs and total % epochs == 0:
+            return total // epochs
+        # max_train_steps is no multiple of an epoch: the last one is cut short.
+        batches, accumulation = self.batches_per_epoch, self.accumulation
+        return ceil(batches / accumulation) if batches and accumulation else None
 
-def draw(progress: Progress, bar: Bar, first: int | None) -> tuple[Progress, int]:
-    """The counting bar was drawn: where the run stands now, and how many steps are new. A redraw brings none."""
-    new = _new_steps(progress.count, bar.n)
-    drawn = structs.replace(
-        progress,
-        count=bar.n,
-        step=_step(progress, bar, new, first),
-        steps_done=progress.steps_done + new,
-        max_steps=bar.total if progress.max_steps is None and bar.name != EPOCH else progress.max_steps,
-        epoch=bar.epoch or progress.epoch,
-    )
-    return drawn, new
+    @property
+    def _first_step(self) -> int | None:
+        """The run's step when this generation began; None while it cannot be told."""
+        if self._base_step is not None or not self._resumed_epochs:
+            return self._base_step or 0
+        per_epoch = self.steps_per_epoch
+        return None if per_epoch is None else self._resumed_epochs * per_epoch
 
+    def note(self, header: Header) -> None:
+        """Take over what a line of the header says."""
+        for name, said in header._asdict().items():
+            if said is not None:
+                setattr(self, name, said)
 
-def _step(progress: Progress, bar: Bar, new: int, first: int | None) -> int | None:
-    if progress.step is None or progress.count is None:
-        return None if first is None else first + bar.n
-    if bar.name == STEPS:
-        return progress.step + bar.n - progress.count
-    return progress.step + new
+    def begin(self, counter: str) -> None:
+        """The bar ``counter`` counts the steps from now on, instead of a less sure one if there was one."""
+        if self.counter is not None:
+            self.max_steps = self.batches_per_epoch = None
+        self.counter, self.count, self._own, self.steps_done = counter, None, 0, 0
+        self._drawn = self._usual = 0
 
+    def draw(self, bar: Bar) -> int:
+        """The counting bar was drawn: how many steps are new. A redraw brings none."""
+        if self._of_an_earlier_epoch(bar):
+            return 0
+        begun_anew = self._begins_anew(bar)
+        self._note_totals(bar, begun_anew)
+        if self.count is None:
+            self._own = self._skipped(bar)
+            self.count = bar.n
+            return 0
+        if begun_anew:
+            return self._restart(bar.n)
+        return self.redraw(bar.n)
 
-def _new_steps(count: int | None, n: int) -> int:
-    if count is None:
-        return 0
-    # Less than before: the count began anew (the next epoch's bar, or a launcher that restarted its workers).
-    return n - count if n >= count else n
+    def redraw(self, n: int, drawn: int = 1) -> int:
+        """The counting bar went on to ``n``, in so many drawings: how many steps are new."""
+        assert self.count is not None
+        new = n - self.count
+        if new <= 0 or self._of_another_rank(n):
+            return 0
+        if self.count == 0 and self.counter == UNNAMED and self._base_step and self._own == 0:
+            new = n - self._base_step if n > self._base_step else n
+        return self._take(n, new, drawn)
+
+    def _restart(self, n: int) -> int:
+        self._usual, self._drawn = self._drawn, 0
+        if self.counter == STEPS:
+            self._own = 0
+        return self._take(n, n)
+
+    def _take(self, n: int, new: int, drawn: int = 1) -> int:
+        self.count = n
+        self._own += new
+        self.steps_done += new
+        self._drawn += drawn
+        return new
+
+    def _skipped(self, bar: Bar) -> int:
+        """Steps of this generation that were taken before the first drawing that is seen, as far as it tells them."""
+        if bar.name == EPOCH and bar.epoch and self._base_step is None and not self._resumed_epochs:
+            return (bar.epoch - 1) * bar.total + bar.n
+        if bar.name == UNNAMED and self._base_step and bar.n > self._base_step:
+            return bar.n - self._base_step
+        return bar.n
+
+    def _begins_anew(self, bar: Bar) -> bool:
+        """The next epoch's bar, or a launcher that restarted its workers; not a rank that is a little behind."""
+        if self.count is None:
+            return False
+        if bar.epoch is not None and bar.epoch != self.epoch:
+            return True
+        return bar.n * 2 < self.count and (self.count > _LAG or self.full)
+
+    def _of_an_earlier_epoch(self, bar: Bar) -> bool:
+        """Whether a rank is still in the epoch before; a launcher that restarted its workers begins at 0."""
+        return bar.epoch is not None and self.count is not None and bar.n > 0 and bar.epoch < (self.epoch or 0)
+
+    def _of_another_rank(self, n: int) -> bool:
+        """Whether a rank is at the end of the epoch that this bar has left: full at once, which is not its way."""
+        begun = self.count is not None and self.count <= _LAG < n - self.count
+        return begun and n == self.total and self._usual >= _OFTEN > self._drawn
+
+    def _note_totals(self, bar: Bar, begun_anew: bool) -> None:
+        self.max_epochs = bar.max_epochs or self.max_epochs
+        self.epoch = bar.epoch or self.epoch
+        if bar.name == EPOCH:
+            self.batches_per_epoch = bar.total
+            self.max_steps = self.max_epochs * bar.total if self.max_epochs else None
+        elif bar.name == STEPS:
+            self.max_steps = self.max_steps or bar.total
+        elif begun_anew:  # it counts an epoch
+            self.batches_per_epoch, self.max_steps = bar.total, None
+        elif self.batches_per_epoch is None:
+            self.max_steps = bar.total

@@ -1,9 +1,9 @@
-"""A line of a training's output → what it says: kohya's words as sd-scripts 48d368fa prints them, and some others'."""
+"""A line of a training's output → what it says: kohya's words as sd-scripts 48d368fa prints them, and others'."""
 
 import re
 from typing import NamedTuple
 
-from trainwarden.runs.bars import Bar, read_bar, read_loss
+from trainwarden.runs.bars import Bar, read_bar, read_loss, read_rank
 from trainwarden.runs.faults import Fault, read_fault
 
 _HEAD = 1024
@@ -45,11 +45,17 @@ class Evaluating(NamedTuple):
     """Sample images are drawn between steps."""
 
 
-class KohyaSpeaks(NamedTuple):
-    """A line that only kohya's scripts print: their bar is called ``steps``, and no other bar counts."""
+class Speaks(NamedTuple):
+    """A line that only one framework prints."""
+
+    framework: str
+    """Named as in ``model.Progress``."""
 
 
-Event = Bar | Header | EpochStarted | Loss | Saving | Caching | Evaluating | KohyaSpeaks | Fault
+Event = Bar | Header | EpochStarted | Loss | Saving | Caching | Evaluating | Speaks | Fault
+
+KOHYA, HF, LIGHTNING, TORCH = "kohya", "hf", "lightning", "torch"
+"""Frameworks; ``TORCH`` is any other training whose bar is known."""
 
 _HEADER_FIELDS = {
     "total optimization steps": "max_steps",
@@ -71,8 +77,19 @@ _KOHYA = re.compile(
     r"|^(?:prepare images|loading image sizes)\."
 )
 
+# `{'loss': '4.328', …}`, and what is printed when an evaluation or the whole training is over
+_HF = re.compile(
+    r"^\s*\{'(?:loss|eval_\w{1,40}|train_runtime)': |\*{5} Running (?:training|Evaluation) \*{5}|\[INFO\|trainer\.py:"
+)
+_LIGHTNING = re.compile(
+    r"^\s*[GT]PU available: |\bLOCAL_RANK: \d{1,6} - CUDA_VISIBLE_DEVICES\b|`Trainer\.fit` stopped: "
+    r"|^\s*Restor(?:ing|ed all) states from the checkpoint "
+)
+
 _WORDS: tuple[tuple[re.Pattern[str], Event], ...] = (
-    (_KOHYA, KohyaSpeaks()),
+    (_KOHYA, Speaks(KOHYA)),
+    (_HF, Speaks(HF)),
+    (_LIGHTNING, Speaks(LIGHTNING)),
     (_SAVING, Saving()),
     (_CACHING, Caching()),
     (_EVALUATING, Evaluating()),
@@ -81,8 +98,9 @@ _WORDS: tuple[tuple[re.Pattern[str], Event], ...] = (
 
 def read_line(line: str) -> list[Event]:
     """Everything that one line says, in its order; nothing for most lines."""
-    bar, rest = read_bar(line)
-    events: list[Event] = [bar] if bar else []
+    rank, text = read_rank(line)
+    bar, rest = read_bar(text)
+    events: list[Event] = [bar if rank is None else bar._replace(rank=rank)] if bar else []
     if rest and not rest.isspace():
         events += _read_words(rest)
     return events
@@ -91,11 +109,11 @@ def read_line(line: str) -> list[Event]:
 def _read_words(text: str) -> list[Event]:
     head = text[:_HEAD]
     if header := _HEADER.fullmatch(head):
-        return [Header(**{_HEADER_FIELDS[header["words"]]: int(header["value"])})]
+        return [Speaks(KOHYA), Header(**{_HEADER_FIELDS[header["words"]]: int(header["value"])})]
     if epoch := _EPOCH.fullmatch(head):
         return [EpochStarted(int(epoch[1]), int(epoch[2]))]
-    if (loss := read_loss(head)) is not None:
-        return [Loss(loss)]
     events = [event for pattern, event in _WORDS if pattern.search(head)]
+    if (loss := read_loss(head)) is not None:
+        return [*events, Loss(loss)]
     fault = read_fault(text)
     return [*events, fault] if fault else events

@@ -31,6 +31,9 @@ _EXCEPTION = r"^\s{0,8}(?:\[\w{1,20}\]:\s{0,4}){0,2}(?:\w{1,80}\.){0,8}"
 _DEADLY = "(?:4|6|7|8|9|11)"
 """SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGSEGV: nobody sends them to end a training in order."""
 
+_SHELL = r"^(?:[^:]{1,80}: line \d{1,6}: +\d{1,9} )?"
+_SHELL_END = r"(?: \(core dumped\))?(?:\s|$)"
+
 _RULES = (
     _rule(r"OutOfMemoryError: |(?:^|: )CUDA out of memory|CUDA out of memory\. Tried", ErrorKind.CUDA_OUT_OF_MEMORY),
     _rule(r"CUDA error: out of memory|CU\w{2,6}_STATUS_ALLOC_FAILED", ErrorKind.CUDA_OUT_OF_MEMORY),
@@ -39,22 +42,22 @@ _RULES = (
     # Before CUDA: "NCCL error in: …, unhandled cuda error".
     _rule(r"Watchdog caught collective operation timeout|NCCL error|\bnccl[A-Z]\w{1,40}Error", ErrorKind.NCCL),
     _rule(r"CUDA kernel errors might be asynchronously reported", ErrorKind.CUDA_ERROR, consequence=True),
-    _rule(r"CUDA (?:driver )?error: |CUDA unknown error|cuDNN error: ", ErrorKind.CUDA_ERROR),
-    _rule(r"CU(?:BLAS|DNN|SOLVER|SPARSE)_STATUS_(?!SUCCESS)|\bdxgk: .{0,200}\bfailed\b", ErrorKind.CUDA_ERROR),
+    _rule(r"CUDA (?:driver )?error: unknown error|CUDA unknown error", ErrorKind.CUDA_UNKNOWN),
+    _rule(r"CU(?:BLAS|DNN|FFT|RAND|SOLVER|SPARSE)_STATUS_(?!SUCCESS)|\bcu(?:DNN|FFT) error: ", ErrorKind.CUDA_LIBRARY),
+    _rule(r"CUDA (?:driver )?error: |\bdxgk: .{0,200}\bfailed\b", ErrorKind.CUDA_ERROR),
     _rule(r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed", ErrorKind.DISK_FULL),
     # torch.save's second exception, after the write that failed.
     _rule(r"inline_container\.cc:\d{1,6}\] \. unexpected pos", ErrorKind.DISK_FULL, consequence=True),
     # torchrun sums a death up in a table, below the line that reported it.
     _rule(rf"^\s{{0,8}}(?:exitcode\s{{0,8}}: -|traceback : Signal ){_DEADLY}\b", ErrorKind.KILLED, consequence=True),
+    _rule(r"died with <Signals\.SIGBUS|\(exitcode: -7\)", ErrorKind.BUS_ERROR),
     _rule(rf"died with <Signals\.\w{{4,10}}: {_DEADLY}>|\(exitcode: -{_DEADLY}\)", ErrorKind.KILLED),
-    _rule(r"DataLoader worker \(pid.{0,80}?\) (?:is killed by signal|exited unexpectedly)", ErrorKind.KILLED),
-    _rule(r"Unexpected bus error encountered in worker", ErrorKind.KILLED),
+    # Before the data loader: what a full /dev/shm looks like.
+    _rule(r"is killed by signal: Bus error|Unexpected bus error encountered in worker", ErrorKind.BUS_ERROR),
+    _rule(r"DataLoader worker \(pid.{0,80}?\) (?:is killed by signal|exited unexpectedly)", ErrorKind.DATA_LOADER),
     # The shell's word, alone or as `bash: line 1: 21888 Killed   python …`.
-    _rule(
-        r"^(?:[^:]{1,80}: line \d{1,6}: +\d{1,9} )?"
-        r"(?:Killed|Segmentation fault|Bus error|Aborted)(?: \(core dumped\))?(?:\s|$)",
-        ErrorKind.KILLED,
-    ),
+    _rule(rf"{_SHELL}Bus error{_SHELL_END}", ErrorKind.BUS_ERROR),
+    _rule(rf"{_SHELL}(?:Killed|Segmentation fault|Aborted){_SHELL_END}", ErrorKind.KILLED),
     _rule(rf"{_EXCEPTION}AssertionError(?::|\s{{0,8}}$)", ErrorKind.ASSERTION),
     # The launcher's own exception says only that the training failed, which the training has said better.
     _rule(rf"{_EXCEPTION}(?:CalledProcessError|ChildFailedError):", ErrorKind.EXCEPTION, consequence=True),
@@ -69,9 +72,18 @@ _NAMED_SIGNAL = re.compile(
 """torchrun's agent, itself sent a signal, gives its number; under Python before 3.11 its name, ``Signals.SIGTERM``."""
 
 
+_HINTS = (
+    *("rror", "xception", "emory", "STATUS_", "NCCL", "nccl", "Watchdog", "failed", "No space left", "quota"),
+    *("unexpected", "Signal", "exitcode", "died with", "illed", "Segmentation", "Aborted"),
+)
+"""Every fault's line holds one of these; most lines hold none, and need no rule."""
+
+
 def read_fault(text: str) -> Fault | None:
     """What a line says went wrong, the most telling kind first; None for any other line."""
     head = text[:_HEAD]
+    if not any(hint in head for hint in _HINTS):
+        return None
     for pattern, kind, consequence in _RULES:
         if pattern.search(head):
             return Fault(kind, shorten(text), consequence)

@@ -1,7 +1,8 @@
-"""Bytes of a terminal → the lines that a reader of it would see: what a training printed, without the paint.
+"""Bytes of a terminal → the lines that a training printed, and what a reader of them would see, without the paint.
 
 A line ends at a line feed or at a carriage return: the latter is how a progress bar draws itself anew. Escape
-sequences (colours, cursor movement, the links that ``rich`` prints) are removed.
+sequences (colours, cursor movement, the links that ``rich`` prints) are removed by ``clean``, which only the lines
+that are read need: most of a training's output is a bar drawn again and again.
 """
 
 import re
@@ -34,29 +35,31 @@ class LineSplitter:
         self._dropping = False
 
     @property
-    def unfinished(self) -> str:
+    def unfinished(self) -> bytes:
         """The line that has no end yet. A bar has none until it is drawn again, and that is when a hang begins."""
-        return clean(self._rest) if len(self._rest) <= _MAX_UNFINISHED else ""
+        return self._rest if len(self._rest) <= _MAX_UNFINISHED else b""
 
-    def feed(self, data: bytes) -> list[str]:
-        """The lines that ``data`` ends, empty ones left out."""
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that ``data`` ends, empty ones left out, as they were printed."""
         known = self.position + len(self._rest)
         *ended, rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
         if ended and self._dropping:
             self._dropping = False
             ended[0] = b""
-        lines = [clean(line[:MAX_LINE]) for line in ended if line]
+        lines = list(filter(None, ended))
+        if len(max(lines, key=len, default=b"")) > MAX_LINE:
+            lines = [line[:MAX_LINE] for line in lines]
         if self._dropping:
             rest = b""
         elif len(rest) > MAX_LINE:
-            lines.append(clean(rest[:MAX_LINE]))
+            lines.append(rest[:MAX_LINE])
             self._dropping, rest = True, b""
         self._rest = rest
         self.position = known + len(data) - len(rest)
         return lines
 
-    def finish(self) -> str:
+    def finish(self) -> bytes:
         """The stream is over: what its last line holds."""
         last, self._rest = self._rest, b""
         self.position += len(last)
-        return clean(last)
+        return last
