@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from docs.build import code, metrics, uses
 
-from tests.web.test_exposition_golden import NOT_EXPORTED_YET
 from trainwarden import names
 
 EVERY = (*names.EXPORTER_FAMILIES, *names.PROCESS_FAMILIES, *names.RECEIVER_FAMILIES)
@@ -22,7 +21,7 @@ def test_every_section_has_a_title() -> None:
 
 @pytest.mark.parametrize("family", EVERY, ids=lambda family: family.name)
 def test_a_family_that_is_exported_is_yielded_by_a_module(family: names.Family) -> None:
-    assert code.yielding(family) or family.name in NOT_EXPORTED_YET
+    assert code.yielding(family)
 
 
 def test_a_module_that_only_reads_a_family_back_does_not_yield_it() -> None:
