@@ -13,6 +13,7 @@ import click
 
 from trainwarden import config as configuration
 from trainwarden.errors import TrainwardenError
+from trainwarden.version import VERSION
 
 _EPILOG = "Documentation: https://github.com/trainwarden/trainwarden"
 
@@ -29,7 +30,7 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="trainwarden", prog_name="trainwarden")
+@click.version_option(VERSION, prog_name="trainwarden")
 @click.option(
     "--config",
     "config_file",

@@ -5,7 +5,6 @@ Standard library only: the keeper, which must stay small and cannot fail, import
 
 import json
 import os
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,7 +124,9 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = 
 
     ``durable`` also waits for the disk, for what must survive a power cut.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # As tempfile would, without the megabyte that it brings.
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

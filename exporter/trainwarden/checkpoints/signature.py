@@ -1,6 +1,5 @@
 """What tells a checkpoint that has changed from one that has not, at the cost of asking for its files' times."""
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -31,5 +30,7 @@ def _files(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
 
 def digest(signature: Signature) -> str:
     """Without inodes, which some network mounts number anew: what stood there at the launch would look new."""
+    import hashlib  # brings OpenSSL, 3.5 MB; an exporter mostly has nothing to digest
+
     content = [(name, size, modified_at) for name, _, size, modified_at in signature]
     return hashlib.sha256(repr(content).encode(errors="surrogateescape")).hexdigest()

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
-from importlib.metadata import version
 from pathlib import Path
 
 from trainwarden import names, system
@@ -16,6 +15,7 @@ from trainwarden.config import Config
 from trainwarden.deadline import Deadline
 from trainwarden.errors import TrainwardenError
 from trainwarden.series import Series
+from trainwarden.version import VERSION
 
 SCRAPE_SECONDS = 0.8
 """For all sensors together: a scrape answers within a second, whatever hangs. Each sensor has its share of it.
@@ -34,7 +34,6 @@ class Machine:
         self._proc = proc
         self._clock = clock
         self._turn = threading.Lock()
-        self._version = version("trainwarden")
         self._gpus = gpu.Gpus(gpu.Driver(pcie=config.exporter.gpu_pcie), config.exporter.gpus_expected)
         self._gpu_lane: Deadline[gpu.GpusReading] = Deadline("the GPU sensor", SCRAPE_SECONDS)
         self._runs = runs.Runs(runs_root, config.exporter.keep_ended)
@@ -60,7 +59,7 @@ class Machine:
         every = found_runs.runs if found_runs else ()
         found_thresholds = watch_thresholds.read(partial(thresholds.read, self._config, every), now)
 
-        yield from metric(names.BUILD_INFO, [((self._version,), 1)])
+        yield from metric(names.BUILD_INFO, [((VERSION,), 1)])
         if found_host:
             yield from host.families(found_host)
         if found_gpus:

@@ -48,7 +48,7 @@ def make_server(config: Config, listen: Sequence[str] = ()) -> Server:
     Raises ``ConfigurationError`` and ``ListenError``.
     """
     machine = Machine(config, runs_root())
-    site = ExporterPages(config.exporter, lambda _: machine.collect()).site()
+    site = ExporterPages(config.exporter, machine.collect).site()
     return Server(listen or (config.exporter.listen,), site)
 
 

@@ -6,7 +6,6 @@ The launcher has options of its own (accelerate has a ``--config_file`` too), he
 import os
 from pathlib import Path, PurePath
 
-import yaml
 from msgspec import Struct
 
 from trainwarden.checkpoints.arguments import options
@@ -60,6 +59,8 @@ def _number(value: object) -> int | None:
 
 def _accelerate_default(named: str | bool | None, cwd: Path) -> object:
     """``num_processes`` of accelerate's own configuration file, which `accelerate config` writes."""
+    import yaml  # 1 MB that only a reader of that file carries
+
     path = cwd / named if isinstance(named, str) else _accelerate_file()
     try:
         read = yaml.safe_load(path.read_text())
