@@ -35,7 +35,7 @@ class Trainings:
         self.checkpoints = folder / "out"
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def demo(self, *options: str, epochs: int = 50, step_seconds: float = 0.05) -> list[str]:
+    def demo(self, *options: str, epochs: int = 500, step_seconds: float = 0.05) -> list[str]:
         """The demo training: 5 steps an epoch; for ever, as far as a test is concerned, unless told otherwise."""
         saving = ["--save_state", "--save_every_n_epochs", "1", "--save_last_n_epochs", "1"]
         length = ["--max_train_epochs", str(epochs), "--steps_per_epoch", "5", "--step_seconds", str(step_seconds)]
@@ -85,7 +85,19 @@ class Tmux:
 
     def session(self, name: str, *command: str) -> None:
         """A detached session; without a command, the shell that users have."""
-        self("new-session", "-d", "-s", name, "-x", "120", "-y", "40", "-c", str(self.folder), *(command or ("bash --norc",)))
+        self(
+            "new-session",
+            "-d",
+            "-s",
+            name,
+            "-x",
+            "120",
+            "-y",
+            "40",
+            "-c",
+            str(self.folder),
+            *(command or ("bash --norc",)),
+        )
 
     def type(self, name: str, line: str) -> None:
         """What the user types."""
@@ -97,7 +109,9 @@ class Tmux:
 
 
 @pytest.fixture
-def tmux(tmp_path_factory: pytest.TempPathFactory, trainings: Trainings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tmux]:
+def tmux(
+    tmp_path_factory: pytest.TempPathFactory, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Tmux]:
     if shutil.which("tmux") is None:
         sentence = "these tests need tmux: install it (apt install tmux)"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(sentence)

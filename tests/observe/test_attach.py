@@ -39,7 +39,7 @@ def test_a_training_is_read_off_its_command_its_log_and_proc(trainings: Training
     assert (found.training.pid, found.ended, found.open) == (training.pid, None, True)
     assert abs(found.started_at - found.beat_at) < 60
     seen = until_step(folder, 10)
-    assert (seen.phase, seen.max_steps, seen.writer) == (Phase.TRAINING, 250, "output")
+    assert (seen.phase, seen.max_steps, seen.writer) == (Phase.TRAINING, 2500, "output")
     wait_until(lambda: state(folder).cpu_seconds > 0 and state(folder).rss_bytes > 10**6, 10, "its usage is read")
     assert state(folder).threads >= 1
 
@@ -47,13 +47,13 @@ def test_a_training_is_read_off_its_command_its_log_and_proc(trainings: Training
 def test_what_was_printed_before_the_watch_says_where_it_stands_and_is_not_news(trainings: Trainings) -> None:
     trainings.log.write_text("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.50 GiB.\n")
     training = trainings.start(trainings.demo(step_seconds=0.2))
-    wait_until(lambda: b"| 3/250" in trainings.log.read_bytes(), 15, "it has taken three steps")
+    wait_until(lambda: b"| 3/2500" in trainings.log.read_bytes(), 15, "it has taken three steps")
     os.kill(training.pid, signal.SIGSTOP)  # nothing comes after the backlog
     folder = trainings.attach(pid=training.pid, log=str(trainings.log)).folder
     seen = progress(folder)
     assert seen.step in (3, 4)
     assert (seen.steps_done, seen.errors, seen.last_step_at) == (0, {}, None)
-    assert (seen.max_steps, seen.epoch, seen.phase) == (250, 1, Phase.TRAINING)
+    assert (seen.max_steps, seen.epoch, seen.phase) == (2500, 1, Phase.TRAINING)
     os.kill(training.pid, signal.SIGCONT)
     assert until_step(folder, 6).errors == {}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
+from trainwarden.checkpoints import recipe_of
 from trainwarden.config import Config, RunConfig
 from trainwarden.errors import ConfigurationError, RunFolderError
 from trainwarden.model import RunSpec, RunState
@@ -22,7 +23,6 @@ from trainwarden.runs.attendance import KEEPER_LOCK, SUPERVISOR_LOCK, is_attende
 from trainwarden.runs.folder import RunFolder, list_runs
 from trainwarden.supervise import launch, plan
 from trainwarden.supervise.detach import lock
-from trainwarden.supervise.resumable import recipe_of
 
 _START_SECONDS = 15.0
 """How long an observer may take to its first beat."""
@@ -99,7 +99,8 @@ def _refuse_if_watched(folder: RunFolder) -> None:
     spec = folder.read_spec() if is_attended(folder) else None
     if spec is not None and spec.attached:
         raise ConfigurationError(
-            f"run '{folder.name}' is watched already; `trainwarden detach {folder.name}` ends that, or take another name"
+            f"run '{folder.name}' is watched already; `trainwarden detach {folder.name}` ends that; "
+            "or take another name"
         )
     plan.refuse_if_live(folder)
 

@@ -154,9 +154,9 @@ class _Door:
     @property
     def is_shut(self) -> bool:
         """Whether nothing more is taken in: the run is over, or did not come."""
-        if self._sink is None or not self._sink.is_open:
-            return time.monotonic() > self._until
-        return False
+        if self._sink is not None and self._sink.is_open:
+            return False
+        return (self._sink is not None and self._sink.over) or time.monotonic() > self._until
 
     def turn(self, data: bytes) -> None:
         """Take in what came, and look after the run."""

@@ -6,7 +6,6 @@ from pathlib import Path
 from trainwarden.checkpoints.base import Recipe
 from trainwarden.checkpoints.catalog import Catalog
 from trainwarden.deadline import Deadline
-from trainwarden.errors import TrainwardenError
 from trainwarden.model import Ended, Outcome, Progress, RunSpec, Verdict
 from trainwarden.runs.ending import classify
 from trainwarden.runs.lines import clean
@@ -26,8 +25,8 @@ def judge(
 ) -> Ended:
     """Finished only where the last checkpoint is whole (or the last step was reached, where no such is written).
 
-    ``end`` is the end of the output, ``named`` the signal that a launcher names there; ``began`` and ``at`` are when the
-    training began and was gone, Unix seconds.
+    ``end`` is the end of the output, ``named`` the signal that a launcher names there; ``began`` and ``at`` are when
+    the training began and was gone, Unix seconds.
     """
     if final := final_checkpoint(spec, recipe, began):
         return Ended(Outcome.FINISHED, at, reason=f"Its last checkpoint is whole: {final}.")
@@ -45,7 +44,7 @@ def final_checkpoint(spec: RunSpec, recipe: Recipe, began: float) -> str | None:
     deadline: Deadline[str | None] = Deadline(f"the checkpoint folder {spec.checkpoints}", _SECONDS)
     try:
         return deadline.run(lambda: _final(spec, recipe, began))
-    except (TrainwardenError, OSError):  # it cannot be read: nothing is claimed
+    except Exception:  # it cannot be read, for whatever reason: nothing is claimed, and the end is told
         return None
 
 
