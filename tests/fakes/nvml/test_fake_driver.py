@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,98 @@ def test_every_fact_of_the_script_reaches_pynvml(nvml: FakeDriver, opened: Conso
     assert opened.ask(f"nvmlDeviceGetName({GPU})") == "NVIDIA GeForce RTX 4080"
     assert opened.ask(f"nvmlDeviceGetUUID({GPU})") == uuid_of(0)
     assert opened.ask("nvmlSystemGetDriverVersion()") == "550.54.15"
+
+
+@pytest.mark.parametrize(
+    ("facts", "call", "said"),
+    [
+        ({"pci": "00000000:0A:00.0"}, "nvmlDeviceGetPciInfo({}).busId", "00000000:0A:00.0"),
+        ({"power_limit": 320_000}, "nvmlDeviceGetEnforcedPowerLimit({})", 320_000),
+        ({"power_limit": 320_000}, "nvmlDeviceGetPowerManagementLimit({})", 320_000),
+        ({"energy": 2**40}, "nvmlDeviceGetTotalEnergyConsumption({})", 2**40),
+        ({"clock_sm": 2505}, "nvmlDeviceGetClockInfo({}, NVML_CLOCK_SM)", 2505),
+        ({"clock_memory": 11_201}, "nvmlDeviceGetClockInfo({}, NVML_CLOCK_MEM)", 11_201),
+        ({"performance_state": 8}, "nvmlDeviceGetPerformanceState({})", 8),
+        ({"throttle": 0x44}, "nvmlDeviceGetCurrentClocksEventReasons({})", 0x44),
+        ({"throttle": 0x44}, "nvmlDeviceGetCurrentClocksThrottleReasons({})", 0x44),
+        ({"throttle_supported": 0x1FF}, "nvmlDeviceGetSupportedClocksEventReasons({})", 0x1FF),
+        ({"fan": 30}, "nvmlDeviceGetFanSpeed({})", 30),
+        ({"pcie_transmit": 5}, "nvmlDeviceGetPcieThroughput({}, NVML_PCIE_UTIL_TX_BYTES)", 5),
+        ({"pcie_receive": 3}, "nvmlDeviceGetPcieThroughput({}, NVML_PCIE_UTIL_RX_BYTES)", 3),
+        ({"encoder": 12}, "nvmlDeviceGetEncoderUtilization({})[0]", 12),
+        ({"decoder": 13}, "nvmlDeviceGetDecoderUtilization({})[0]", 13),
+        ({"memory_utilization": 51}, "nvmlDeviceGetUtilizationRates({}).memory", 51),
+        ({"fields": {82: 71}}, "nvmlDeviceGetFieldValues({}, [82])[0].value.uiVal", 71),
+        ({"fields": {83: 2**40}}, "nvmlDeviceGetFieldValues({}, [83])[0].value.ullVal", 2**40),
+        ({"fields": {}}, "nvmlDeviceGetFieldValues({}, [83])[0].nvmlReturn", 3),
+    ],
+)
+def test_a_fact_answers_its_call(
+    nvml: FakeDriver, opened: Console, facts: dict[str, Any], call: str, said: object
+) -> None:
+    nvml.set(gpu=0, **facts)
+    assert opened.ask(call.format(GPU)) == said
+
+
+def test_a_narrow_field_value_has_rubbish_above_it_as_a_union_may(nvml: FakeDriver, opened: Console) -> None:
+    nvml.set(gpu=0, fields={82: 71})
+    assert opened.ask(f"nvmlDeviceGetFieldValues({GPU}, [82])[0].value.ullVal") != 71
+
+
+def test_a_divided_card_lists_its_mig_devices(nvml: FakeDriver, opened: Console) -> None:
+    assert opened.ask(f"nvmlDeviceGetMaxMigDeviceCount({GPU})") == 0
+    nvml.set(gpu=0, migs=[("MIG-a", "1g.10gb", GIB, 10 * GIB)])
+    assert opened.ask(f"nvmlDeviceGetMigMode({GPU})") == [1, 1]
+    device = f"nvmlDeviceGetMigDeviceHandleByIndex({GPU}, 0)"
+    assert opened.ask(f"nvmlDeviceGetUUID({device})") == "MIG-a"
+    assert opened.ask(f"nvmlDeviceGetName({device})") == "NVIDIA GeForce RTX 4080 MIG 1g.10gb"
+    assert opened.ask(f"nvmlDeviceGetMemoryInfo({device}).used") == GIB
+    with pytest.raises(RuntimeError, match="Not Found"):
+        opened.ask(f"nvmlDeviceGetMigDeviceHandleByIndex({GPU}, 1)")
+
+
+WATCH = """
+from pynvml import *
+nvmlInit()
+def watch():
+    global events
+    events = nvmlEventSetCreate()
+    nvmlDeviceRegisterEvents(nvmlDeviceGetHandleByIndex(0), nvmlEventTypeXidCriticalError, events)
+def wait(milliseconds):
+    return nvmlEventSetWait_v2(events, milliseconds).eventData
+"""
+
+
+def test_an_xid_reaches_whoever_waits_and_no_former_one(nvml: FakeDriver) -> None:
+    nvml.resize(2)
+    nvml.xid(0, 13)
+    console = Console(WATCH, nvml.environment())
+    try:
+        console.ask("watch()")
+        with pytest.raises(RuntimeError, match="Timeout"):
+            console.ask("wait(60)")
+        console.begin("wait(10_000)")
+        nvml.xid(1, 31)  # of a card that nobody watches
+        nvml.xid(0, 79)
+        assert console.answer(5) == (79,)
+    finally:
+        console.close()
+
+
+def test_what_a_driver_lacks_is_not_found(nvml: FakeDriver, opened: Console) -> None:
+    nvml.set(lacks=["nvmlDeviceGetPowerUsage", "nvmlDeviceGetFanSpeed"])
+    for call in ("PowerUsage", "FanSpeed"):
+        with pytest.raises(RuntimeError, match="Function Not Found"):
+            opened.ask(f"nvmlDeviceGet{call}({GPU})")
+    assert opened.ask(f"nvmlDeviceGetPerformanceState({GPU})") == 2
+
+
+def test_a_short_delay_is_spent_exactly_and_not_rounded_up_by_the_kernel(nvml: FakeDriver, opened: Console) -> None:
+    nvml.set(delay_us=20)
+    opened.ask("globals().update(card=nvmlDeviceGetHandleByIndex(0), clock=__import__('time').perf_counter)")
+    timed = "(lambda began: [nvmlDeviceGetPowerUsage(card), clock() - began])(clock())[1]"
+    fastest = min(opened.ask(f"min({timed} for _ in range(50))") for _ in range(3))
+    assert 20e-6 <= fastest < 50e-6
 
 
 def test_memory_that_the_driver_reserves_is_used_only_for_the_older_call(nvml: FakeDriver, opened: Console) -> None:
