@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,28 @@ def make_state(folder: Path, epoch: int, at: float = WRITTEN_AT, step: int = 20)
         else:
             make_torch(path, at - age)
     return folder
+
+
+def make_parts(folder: Path, names: Sequence[str], at: float = WRITTEN_AT) -> Path:
+    """A folder with these files, written a second apart in this order, the last at ``at``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for age, name in enumerate(reversed(names)):
+        path = folder / name
+        if path.suffix == ".safetensors":
+            make_weights(path, at - age)
+        elif path.suffix == ".json":
+            path.write_text("{}")
+            os.utime(path, (at - age, at - age))
+        else:
+            make_torch(path, at - age)
+    return folder
+
+
+def write_json(path: Path, content: object) -> None:
+    """Fill a file anew without changing its times."""
+    stat = path.stat()
+    path.write_text(json.dumps(content))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
 def cut(path: Path, size: int) -> None:

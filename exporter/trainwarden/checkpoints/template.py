@@ -44,11 +44,11 @@ def read(arguments: list[str], template: list[str]) -> str | None:
 
 
 def _named(template: list[str]) -> Iterator[tuple[str, bool]]:
-    """The options of a template, and whether a value of their own follows them; ``key=value`` is one too."""
+    """The options of a template, and whether they take a value; ``key=value`` is one too."""
     for word, after in zip(template, [*template[1:], "-"], strict=True):
         name = _name(word)
         if name:
-            yield name, "=" not in word and not after.startswith("-")
+            yield name, "=" in word or not after.startswith("-")
 
 
 def _split(arguments: list[str], named: dict[str, bool]) -> Iterator[tuple[str, list[str]]]:
