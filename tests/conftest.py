@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.hangfs import hangfs_library, hanging  # noqa: F401  (fixtures)
 from tests.support.nvml import nvml, nvml_library  # noqa: F401  (fixtures)
 from trainwarden.stack import tools as programs
 

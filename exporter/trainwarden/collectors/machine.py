@@ -65,7 +65,9 @@ class Machine:
         if found_gpus:
             yield from gpu.families(found_gpus)
         if found_gpus and found_runs:
-            yield from processes.families(found_gpus, every, by_pid=self._config.exporter.gpu_pids, proc=self._proc)
+            yield from processes.families(
+                found_gpus, found_runs, by_pid=self._config.exporter.gpu_pids, proc=self._proc
+            )
         yield from runs.families(every, self._gpus.known)
         if found_checkpoints:
             yield from checkpoints.families(found_checkpoints.runs)

@@ -1,7 +1,7 @@
 """Whose processes are on the GPUs: the driver tells pids, the run folders tell which pid is whose."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -9,8 +9,7 @@ from msgspec import Struct
 from trainwarden import names, system
 from trainwarden.collectors.base import metric
 from trainwarden.collectors.gpu.reading import Gpu, GpusReading
-from trainwarden.collectors.runs import Run
-from trainwarden.collectors.runs.cards import cards
+from trainwarden.collectors.runs import RunsReading, cards
 from trainwarden.model import RunState
 from trainwarden.series import Series
 
@@ -23,13 +22,13 @@ class Owners(Struct, frozen=True):
     readable: frozenset[str]
     """The live runs whose pids mean here what they mean there."""
     complete: bool
-    """Whether that holds for every live run, so that whoever is no run's member is somebody else."""
+    """Whether every run could be read and that holds for each that lives: whoever is no member is then somebody else."""
 
 
-def owners(reading: GpusReading, runs: Iterable[Run], proc: Path = system.PROC) -> Owners:
+def owners(reading: GpusReading, runs: RunsReading, proc: Path = system.PROC) -> Owners:
     """Find out whose the processes on the GPUs are."""
     namespace = _namespace_here(proc)
-    live = {run.name: run.state for run in runs if run.up and run.state is not None}
+    live = {run.name: run.state for run in runs.runs if run.up and run.state is not None}
     readable = {name: state for name, state in live.items() if _namespace(state) == namespace}
     members = {member.pid: (name, member.start_time) for name, s in readable.items() for member in s.members}
     on = {
@@ -37,7 +36,7 @@ def owners(reading: GpusReading, runs: Iterable[Run], proc: Path = system.PROC) 
         for gpu in reading.gpus
         if gpu.processes is not None
     }
-    return Owners(on, frozenset(readable), len(readable) == len(live))
+    return Owners(on, frozenset(readable), runs.complete and len(readable) == len(live))
 
 
 def _namespace_here(proc: Path) -> int | None:
@@ -61,12 +60,11 @@ def _owner(pid: int, members: Mapping[int, tuple[str, int]], proc: Path) -> str:
 
 
 def families(
-    reading: GpusReading, runs: Iterable[Run], *, by_pid: bool = False, proc: Path = system.PROC
+    reading: GpusReading, runs: RunsReading, *, by_pid: bool = False, proc: Path = system.PROC
 ) -> Iterator[Series]:
     """GPU memory by run (and by process, where asked for), and strangers on the GPUs of each run."""
-    every = list(runs)
     known = {gpu.uuid: gpu.index for gpu in reading.gpus}
-    found = owners(reading, every, proc)
+    found = owners(reading, runs, proc)
     if found.complete:
         yield from metric(names.GPU_PROCESS_MEMORY, (((*_at(gpu), run), m) for gpu, run, m in _by_run(reading, found)))
     if by_pid:
@@ -82,7 +80,7 @@ def families(
         names.RUN_FOREIGN_PROCESSES,
         (
             ((run.name, index, uuid), sum(owner != run.name for _, owner, _ in found.on[uuid]))
-            for run in every
+            for run in runs.runs
             for index, uuid in cards(run, known)
             if run.name in found.readable and uuid in found.on
         ),

@@ -71,7 +71,8 @@ def _fields(which: Iterable[tuple[Family, str]], told: Sequence[tuple[tuple[str]
 def _info(run: Run) -> tuple[str, ...]:
     # Pids are read where they mean something: by the supervisor, beside the training.
     source = "observer" if run.spec.attached else "supervisor"
-    return (run.name, str(run.generation), run.spec.recipe, run.framework, run.spec.profile, source)
+    framework = run.progress.framework if run.progress else ""
+    return (run.name, str(run.generation), run.spec.recipe, framework, run.spec.profile, source)
 
 
 def _living(state: RunState) -> int:

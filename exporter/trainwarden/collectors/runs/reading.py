@@ -37,10 +37,9 @@ class Run(Struct, frozen=True, kw_only=True):
     progress: Progress | None
     """Of the current generation."""
     up: bool
-    phase: Phase
-    phase_since: float
-    framework: str
-    """As any writer of this generation says; empty until one does."""
+    phase: Phase | None
+    """None where it is not known, so that no alert speaks of it: an attached run whose output nobody reads."""
+    phase_since: float | None
     errors: dict[str, int]
     """By ErrorKind value, every kind."""
     nonfinite_losses: int
@@ -88,11 +87,12 @@ class Runs:
             return None
         if state is not None and state.run_id != spec.run_id:
             state = None  # of an earlier use of the name
-        unattended = life.is_unattended(folder, spec, state, now, boot_id)
+        unseen = life.is_unseen(folder, spec, state, now, boot_id)
+        unattended = not unseen and life.is_unattended(folder, spec, state, now, boot_id)
         over_since = life.over_since(spec, state, unattended)
         if over_since is not None and now - over_since > self._keep_ended:
             return None
-        run = _run(spec, state, found, lost=unattended and state is not None and state.ended is None)
+        run = _run(spec, state, [] if unseen else found, lost=unattended and state is not None and state.ended is None)
         _check(folder, run)
         return run
 
@@ -106,7 +106,7 @@ def _list(root: Path) -> list[str]:
 
 
 def _run(spec: RunSpec, state: RunState | None, found: list[Progress], lost: bool) -> Run:
-    progress = best_progress(found, state.generation) if state else None
+    progress = life.seen(spec, best_progress(found, state.generation)) if state else None
     phase, since = life.phase(spec, state, progress, lost)
     return Run(
         name=spec.name,
@@ -116,7 +116,6 @@ def _run(spec: RunSpec, state: RunState | None, found: list[Progress], lost: boo
         up=state is not None and state.training is not None and state.ended is None and not lost,
         phase=phase,
         phase_since=since,
-        framework=_framework(state, found),
         errors=_errors(found),
         nonfinite_losses=max((p.nonfinite_losses for p in found), default=0),
         writers={p.writer: p.beat_at for p in found if p.rank == 0},
@@ -137,11 +136,6 @@ def _check(folder: RunFolder, run: Run) -> None:
             f" {len(durations.counts)} counts where {len(STEP_BUCKETS) + 1} are meant; its writer is of another version"
             " of trainwarden"
         )
-
-
-def _framework(state: RunState | None, found: Iterable[Progress]) -> str:
-    generation = state.generation if state else None
-    return next((p.framework for p in found if p.framework and p.generation == generation), "")
 
 
 def _errors(found: Iterable[Progress]) -> dict[str, int]:
