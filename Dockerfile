@@ -22,6 +22,6 @@ USER trainwarden
 ENV PYTHONUNBUFFERED=1
 EXPOSE 9877 9878
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:9877/-/ready', timeout=3)"]
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:9877/-/healthy', timeout=3)"]
 ENTRYPOINT ["trainwarden"]
 CMD ["exporter", "--web.listen-address", "0.0.0.0:9877"]

@@ -50,7 +50,8 @@ def _own(name: str, folder: StackFolder, ports: Mapping[str, int]) -> Service:
     command = [sys.executable, "-m", "trainwarden", "--config", configuration, name, "--web.listen-address", where]
     # Without it `python -m` would import from the working directory first (Python 3.11 and newer heed it).
     environment = {"PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
-    return _service(name, command, folder, ports, page="/metrics", environment=environment)
+    # Alive is enough: the watch begins though the GPU driver hangs or a run's folder is damaged.
+    return _service(name, command, folder, ports, page="/metrics", ready="/-/healthy", environment=environment)
 
 
 def _prometheus(folder: StackFolder, ports: Mapping[str, int], binary: Path) -> Service:
