@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,8 +15,10 @@ from tests.bench.report import Part, Target, number
 from tests.bench.scrapes import Exporter
 from tests.bench.tally import Tally
 from tests.support.nvml import FakeDriver, build_library
+from tests.support.wait import wait_until
 
 OURS, NVITOP, NODE, FLOOR = "trainwarden", "nvitop-exporter", "node exporter", "floor"
+AGE = "oldest value served, s"
 FINDINGS = "findings of promtool check metrics"
 
 _NOT_OF_A_SCRAPE = ("nvmlInit", "nvmlShutdown", "nvmlErrorString", "nvmlEventSet")
@@ -33,7 +36,7 @@ def run(bench: Bench) -> Part:
         bench.say("counting the calls that a scrape makes into the driver")
         plan = _plan(bench, library, {**driver.environment(), **state})
         exporters = [stack.enter_context(one) for one in _exporters(bench, driver, state, plan)]
-        return _report(bench, exporters, json.loads(plan.read_bytes())["calls"])
+        return _report(bench, driver, exporters, json.loads(plan.read_bytes())["calls"])
 
 
 def _plan(bench: Bench, library: Path, environment: Mapping[str, str]) -> Path:
@@ -67,17 +70,39 @@ def _exporters(bench: Bench, driver: FakeDriver, state: dict[str, str], plan: Pa
     yield scrapes.serving(FLOOR, lambda port: [*floor, str(port), str(plan)], repository, bench.folder)
 
 
-def _report(bench: Bench, exporters: list[Exporter], calls: dict[str, int]) -> Part:
+def _report(bench: Bench, driver: FakeDriver, exporters: list[Exporter], calls: dict[str, int]) -> Part:
     found = {**_latencies(bench, exporters), **_costs(bench, exporters)}
+    of_gpus = [exporter for exporter in exporters if exporter.name in (OURS, NVITOP)]
+    found[AGE] = {exporter.name: _oldest(driver, exporter, 3 if bench.quick else 10) for exporter in of_gpus}
     found["RSS, MB"] = {name: size / 1024**2 for name, size in scrapes.resident(exporters).items()}
     found["series"] = scrapes.series(exporters)
     if promtool := bench.programs.promtool:
         found[FINDINGS] = {exporter.name: _findings(promtool, exporter) for exporter in exporters}
     columns = ("", *(exporter.name for exporter in exporters))
-    rows = [(what, *(number(values[exporter.name]) for exporter in exporters)) for what, values in found.items()]
+    rows = [(what, *(_cell(values.get(name)) for name in columns[1:])) for what, values in found.items()]
     title = f"{machine.GPUS} GPUs, {machine.CALL_MICROSECONDS} µs a call, one process each"
     notes = (f"Calls into the driver at a scrape of ours, and at one of the floor: {sum(calls.values())}.",)
     return Part(title, columns, rows, _targets(found), notes)
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else number(value)
+
+
+def _oldest(driver: FakeDriver, exporter: Exporter, rounds: int) -> float:
+    """How old a temperature was at most that was still served: seconds until a new one was, the longest of some."""
+    ages = []
+    for celsius in range(60, 60 + rounds):
+        changed = time.monotonic()
+        driver.set(gpu=0, temperature=celsius)
+        new = f"{exporter.name} serves {celsius} °C"
+        wait_until(lambda celsius=celsius: _says(scrapes.body(exporter), celsius), 10, new, every=0.01)
+        ages.append(time.monotonic() - changed)
+    return max(ages)
+
+
+def _says(body: bytes, celsius: int) -> bool:
+    return any(b"temperature" in line and line.endswith(b" %d.0" % celsius) for line in body.splitlines())
 
 
 def _latencies(bench: Bench, exporters: list[Exporter]) -> dict[str, Mapping[str, float]]:
@@ -117,6 +142,7 @@ def _targets(found: Mapping[str, Mapping[str, float]]) -> list[Target]:
             Target("RSS against nvitop-exporter", rss[OURS] / rss[NVITOP], 1, "×"),
         ]
     targets.append(Target("scrape p50 against the floor", p50[OURS] / p50[FLOOR], 1.5, "×"))
+    targets.append(Target(AGE, found[AGE][OURS], 1, "s"))
     if lint := found.get(FINDINGS):
         targets.append(Target(FINDINGS, lint[OURS], 0))
     return targets
