@@ -22,7 +22,7 @@ class Owners(Struct, frozen=True):
     readable: frozenset[str]
     """The live runs whose pids mean here what they mean there."""
     complete: bool
-    """Whether every run could be read and that holds for each that lives: whoever is no member is then somebody else."""
+    """Whether every run could be read, and that holds for all that live: who is no member is then somebody else."""
 
 
 def owners(reading: GpusReading, runs: RunsReading, proc: Path = system.PROC) -> Owners:
