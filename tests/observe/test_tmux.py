@@ -110,7 +110,7 @@ def test_a_training_in_a_pane_is_followed_from_where_it_stands_to_its_end(tmux: 
     tmux.session("luca")
     tmux.type("luca", shlex.join(trainings.demo(epochs=8, step_seconds=0.2)))
     until_bar(tmux, "luca", 7)
-    before = tmux("capture-pane", "-p", "-t", "=luca:").splitlines()[0]
+    before = tmux("capture-pane", "-p", "-S", "-", "-t", "=luca:").splitlines()
     attached = trainings.attach(session="luca")
     assert attached.warnings == []
     assert tmux.pipe("luca") == "1"
@@ -121,7 +121,11 @@ def test_a_training_in_a_pane_is_followed_from_where_it_stands_to_its_end(tmux: 
     assert ended is not None and ended.outcome is Outcome.FINISHED
     assert progress(attached.folder).step == 40
     wait_until(lambda: tmux.pipe("luca") == "0", 10, "our pipe is gone")
-    assert tmux("capture-pane", "-p", "-S", "-", "-t", "=luca:").splitlines()[0] == before, "nothing was typed"
+    after = tmux("capture-pane", "-p", "-S", "-", "-t", "=luca:").splitlines()
+    assert after[:3] == before[:3]
+    assert sum(line.startswith("bash-") for line in after) == 2, (
+        "the user's command and the last prompt: nothing was typed"
+    )
 
 
 def test_a_pipe_of_the_user_s_is_left_alone_and_nothing_is_said_of_steps(tmux: Tmux, trainings: Trainings) -> None:

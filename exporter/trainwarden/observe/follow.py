@@ -17,7 +17,7 @@ from pathlib import Path
 from trainwarden import system
 from trainwarden.config import Config
 from trainwarden.errors import ConfigurationError, TrainwardenError
-from trainwarden.observe import attach
+from trainwarden.observe import attach, record, tmux
 from trainwarden.observe.record import GENERATION, OUTPUT_LOCK
 from trainwarden.observe.training import is_bare_shell, read_command
 from trainwarden.runs.attendance import is_attended
@@ -120,7 +120,10 @@ def follow_pipe(name: str, config: Config, *, quiet: bool, while_watched: bool) 
         signal.signal(number, signal.SIG_IGN)
     door = _Door(name, None if while_watched else config)
     out = None if quiet else sys.stdout.fileno()
-    while not (while_watched and door.is_shut):
+    while True:
+        if while_watched and door.is_shut:
+            _leave(name)
+            break
         ready, _, _ = select.select([0], [], [], _LOOK_SECONDS)
         data = os.read(0, _CHUNK) if ready else None
         if data == b"":
@@ -128,6 +131,16 @@ def follow_pipe(name: str, config: Config, *, quiet: bool, while_watched: bool) 
         if data:
             out = _pass_on(data, out)
         door.turn(data or b"")
+
+
+def _leave(name: str) -> None:
+    """Close the pane's pipe, which tmux would keep until something is printed; not one that took our place."""
+    if select.select([0], [], [], 0)[0] and not os.read(0, _CHUNK):
+        return
+    with suppress(TrainwardenError):
+        observed = record.read(RunFolder(name))
+        if observed is not None and observed.pane is not None:
+            tmux.unpipe(observed.pane)
 
 
 def _pass_on(data: bytes, out: int | None) -> int | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from msgspec import structs
 
-from trainwarden.model import Phase, Progress, Resume
+from trainwarden.errors import RunFolderError
+from trainwarden.model import Phase, Resume
 from trainwarden.observe import record, tmux
 from trainwarden.observe.record import GENERATION, OUTPUT_LOCK, Log, Observed
 from trainwarden.runs.attendance import is_held
@@ -137,11 +138,12 @@ class Source:
         self._mine.close()
 
 
-def withdraw(folder: RunFolder, progress: Progress, now: float) -> None:
-    """Say no longer where the training stands (see ``collectors.runs``): nobody sees it any more."""
-    if progress.phase is not Phase.STARTING:
-        with suppress(OSError):
-            folder.write_progress(structs.replace(progress, phase=Phase.STARTING, phase_since=now))
+def withdraw(folder: RunFolder, now: float) -> None:
+    """Say no longer where the training stands (``collectors.runs``): nobody reads its output any more."""
+    with suppress(OSError, RunFolderError):
+        written = next((p for p in folder.read_progress() if p.writer == "output"), None)
+        if written is not None and written.phase is not Phase.STARTING:
+            folder.write_progress(structs.replace(written, phase=Phase.STARTING, phase_since=now))
 
 
 def save(folder: RunFolder) -> Callable[[Observed], None]:

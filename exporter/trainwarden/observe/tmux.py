@@ -82,6 +82,11 @@ def pipe(pane: Pane, folder: RunFolder) -> None:
     _ask(["-S", pane.socket, "if-shell", "-F", "-t", pane.id, "#{pane_pipe}", "", following])
 
 
+def unpipe(pane: Pane) -> None:
+    """Close the pane's pipe. For its own follower alone, which knows that the pipe is still its own."""
+    _ask(["-S", pane.socket, "pipe-pane", "-t", pane.id])
+
+
 def _follow_command(folder: RunFolder) -> str:
     """For the shell of the tmux server, whose PATH and environment are not the user's of today."""
     log = shlex.quote(str(folder.path / "follow.log"))

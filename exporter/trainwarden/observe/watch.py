@@ -75,8 +75,8 @@ class ObservedWatch:
             return
         self._source.carry(now.monotonic)
         self._generation.follow(now.unix)
-        if self._source.is_lost(now.monotonic) and (progress := self._progress()) is not None:
-            output.withdraw(self._folder, progress, now.unix)
+        if self._source.is_lost(now.monotonic):
+            output.withdraw(self._folder, now.unix)
         self._count(now)
         self._notice_end(now)
 

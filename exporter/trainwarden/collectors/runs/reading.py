@@ -92,7 +92,7 @@ class Runs:
         over_since = life.over_since(spec, state, unattended)
         if over_since is not None and now - over_since > self._keep_ended:
             return None
-        run = _run(spec, state, [] if unseen else found, lost=unattended and state is not None and state.ended is None)
+        run = _run(spec, state, found, unseen=unseen, lost=unattended and state is not None and state.ended is None)
         _check(folder, run)
         return run
 
@@ -105,8 +105,8 @@ def _list(root: Path) -> list[str]:
         return []
 
 
-def _run(spec: RunSpec, state: RunState | None, found: list[Progress], lost: bool) -> Run:
-    progress = life.seen(spec, best_progress(found, state.generation)) if state else None
+def _run(spec: RunSpec, state: RunState | None, found: list[Progress], *, unseen: bool, lost: bool) -> Run:
+    progress = life.seen(spec, best_progress(found, state.generation)) if state and not unseen else None
     phase, since = life.phase(spec, state, progress, lost)
     return Run(
         name=spec.name,
