@@ -1,9 +1,11 @@
 """``--web.config.file``: what is taken, and every mistake with file, key and mend, and never with a secret."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import REPOSITORY
 from trainwarden.errors import ConfigurationError
 from trainwarden.web import webconfig
 
@@ -40,6 +42,12 @@ def test_every_key_of_the_family_that_is_supported(file: Path) -> None:
     assert settings.tls_server_config.client_ca_file == "ca.crt"
     assert settings.http_server_config.headers["X-Frame-Options"] == "deny"
     assert settings.basic_auth_users == {"alice": HASH}
+
+
+def test_the_example_of_the_docs_is_taken(file: Path) -> None:
+    [example] = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs/web.md").read_text(), re.DOTALL)
+    file.write_text(example)
+    assert list(webconfig.load(file).basic_auth_users) == ["prometheus"]
 
 
 def test_an_empty_file_asks_for_nothing(file: Path) -> None:
