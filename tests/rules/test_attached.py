@@ -28,7 +28,7 @@ IDLE = Run([starting(1), blocked(200)])
 BUSY = Run([starting(1), training(200, saves_every=None)])
 SEEN = [
     stands("TrainwardenRunStalled", "critical", 18, run="lora"),
-    stands("TrainwardenRunGpuUnderused", "info", 34, run="lora", gpu="0"),
+    stands("TrainwardenRunGpuUnderused", "info", 29, run="lora", gpu="0"),
     stands("TrainwardenRunHung", "critical", 37, action="restart", run="lora", generation="1"),
 ]
 
