@@ -45,7 +45,7 @@ def size_of(file: BufferedReader) -> int:
 def read_json(path: Path, kind: type[T]) -> T | None:
     """What a JSON file holds; None for one that is cut short or something else. Raises ``OSError``."""
     with open_regular(path) as file:
-        content = file.read(_MAX_JSON)
+        content = file.read(min(size_of(file), _MAX_JSON))  # (a read makes room for all that it may take)
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

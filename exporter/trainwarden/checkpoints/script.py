@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from trainwarden.checkpoints.reading import open_regular
+from trainwarden.checkpoints.reading import open_regular, size_of
 
 _MAX_SCRIPT = 2_000_000
 """Bytes."""
@@ -60,7 +60,7 @@ def read(path: Path) -> ast.Module | None:
     """The script's syntax tree; None for what cannot be read as Python."""
     try:
         with open_regular(path) as file:
-            return ast.parse(file.read(_MAX_SCRIPT))
+            return ast.parse(file.read(min(size_of(file), _MAX_SCRIPT)))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 from trainwarden.checkpoints.reading import describe, size_of
 
-MAX_DIRECTORY = 64 << 20
-"""Bytes; of some 600,000 tensors."""
+MAX_DIRECTORY = 32 << 20
+"""Bytes; of some 300,000 tensors."""
 _END = struct.Struct("<4s4H2LH")
 _END64_PLACE = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 _RECORD = struct.Struct("<4s6H3L5H2L")
+_SIGNATURE = b"PK\1\2"
 _LOCAL_HEADER = 30
 """Bytes in front of an entry's name and data."""
 _IN_EXTRA = 0xFFFFFFFF
@@ -56,7 +57,8 @@ def _read(file: BufferedReader) -> str:
     if directory.size > MAX_DIRECTORY:
         return f"announces a directory of {directory.size} bytes, more than torch writes: it is damaged"
     file.seek(directory.offset)
-    return _walk(file.read(directory.size), directory)
+    # The first record is looked at first: a damaged length would have much of the file read as its directory.
+    return _walk(file.read(directory.size), directory) if file.peek(4)[:4] == _SIGNATURE else _DAMAGED
 
 
 def _find(file: BufferedReader, size: int) -> _Directory | None:
@@ -85,15 +87,16 @@ def _walk(content: bytes, directory: _Directory) -> str:
     place, records, pickled = 0, 0, False
     while place + _RECORD.size <= len(content):
         record = _RECORD.unpack_from(content, place)
-        if record[0] != b"PK\1\2":
+        if record[0] != _SIGNATURE:
             return _DAMAGED
         name_size, extra_size, comment_size = record[10:13]
-        name = content[place + _RECORD.size :][:name_size]
-        extra = content[place + _RECORD.size + name_size :][:extra_size]
+        name_end = place + _RECORD.size + name_size
+        name = content[place + _RECORD.size : name_end]
+        extra = content[name_end : name_end + extra_size]
         if _end_of_data(record, extra) > directory.offset:
             return _DAMAGED
         pickled = pickled or name.rpartition(b"/")[2] == b"data.pkl"
-        place += _RECORD.size + name_size + extra_size + comment_size
+        place = name_end + extra_size + comment_size
         records += 1
     if place != len(content) or records != directory.records:
         return _DAMAGED
