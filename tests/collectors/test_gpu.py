@@ -158,6 +158,13 @@ def test_a_reading_costs_ten_calls_a_card_and_fewer_where_less_is_supported(nvml
     assert (sensor.ask("calls()"), sensor.ask("calls()")) == (80, 72)
 
 
+def test_a_field_that_a_card_refused_is_not_asked_for_again(nvml: FakeDriver, sensor: Console) -> None:
+    nvml.field(0, 82, None)
+    sensor.ask("read()")
+    nvml.field(0, 82, 71)
+    assert sensor.ask("read()")["gpus"][0]["memory_temperature_celsius"] is None
+
+
 def test_a_card_that_sleeps_is_up_and_is_not_woken(nvml: FakeDriver, sensor: Console, tmp_path: Path) -> None:
     power = tmp_path / pci_of(0)[4:].lower() / "power"
     power.mkdir(parents=True)

@@ -69,6 +69,11 @@ def test_a_tighter_limit_is_kept(nvml: FakeDriver, eight: Console) -> None:
     assert eight.ask("timed(0.05)")["took"] < 0.25
 
 
+def test_a_tighter_limit_is_kept_while_the_driver_hangs_at_its_opening(nvml: FakeDriver, sensor: Console) -> None:
+    nvml.set(mode="hang")
+    assert sensor.ask("timed(0.05)")["took"] < 0.2
+
+
 def test_a_card_that_hangs_from_the_start_is_down_without_a_uuid(nvml: FakeDriver, sensor: Console) -> None:
     nvml.resize(2)
     nvml.set(gpu=0, mode="hang")

@@ -13,7 +13,7 @@
 Machine machine;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int opened;
+static int opened, hanging;
 static unsigned long calls;
 
 static const unsigned long long NOT_AVAILABLE = ~0ULL;
@@ -171,6 +171,13 @@ static int judge(const char *call, const void *handle, Visit *visit) {
     return SUCCESS;
 }
 
+static void look_again(void) {
+    pthread_mutex_unlock(&lock);
+    usleep(LOOK_AGAIN);
+    pthread_mutex_lock(&lock);
+    refresh();
+}
+
 /* Waits as the script says; afterwards the machine stays as it is until `leave`. */
 Visit enter(const char *call, const void *handle) {
     Visit visit = {0};
@@ -184,12 +191,16 @@ Visit enter(const char *call, const void *handle) {
         pthread_mutex_lock(&lock);
     }
     while ((visit.answer = judge(call, handle, &visit)) == HANGS) {
-        pthread_mutex_unlock(&lock);
-        usleep(LOOK_AGAIN);
-        pthread_mutex_lock(&lock);
-        refresh();
+        hanging++;
+        look_again();
+        hanging--;
     }
     return visit;
+}
+
+/* For a call that cannot go on while another one hangs. */
+void wait_for_the_others(void) {
+    while (hanging) look_again();
 }
 
 void leave(const Visit *visit) {

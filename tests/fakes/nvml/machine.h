@@ -85,6 +85,7 @@ typedef struct {
 
 Visit enter(const char *call, const void *handle);
 void leave(const Visit *visit);
+void wait_for_the_others(void);
 void open_driver(int by);
 int is_open(void);
 

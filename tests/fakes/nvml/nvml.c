@@ -21,6 +21,7 @@ int nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
 
 int nvmlShutdown(void) {
     VISIT(NULL);
+    wait_for_the_others();
     if (!is_open()) return UNINITIALIZED;
     open_driver(-1);
     return SUCCESS;
