@@ -3,7 +3,9 @@
 import socket
 import threading
 import time
+import urllib.request
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from trainwarden.series import Series
 from trainwarden.web import conversation, server
 from trainwarden.web.exposition import ExporterPages
 from trainwarden.web.server import ListenError, Server
+from trainwarden.web.site import Site
 
 
 def test_one_connection_carries_many_scrapes() -> None:
@@ -53,9 +56,13 @@ def test_requests_that_come_in_one_piece_are_answered_in_their_order() -> None:
 
 def test_a_head_has_the_headers_of_a_get_and_no_body() -> None:
     with serving() as served:
-        head, got = served.get("/-/healthy", "HEAD"), served.get("/-/healthy")
-    assert (head.status, head.body) == (200, b"")
-    assert head.headers["Content-Length"] == got.headers["Content-Length"] == str(len(got.body))
+        head = served.raw(b"HEAD /-/healthy HTTP/1.1\r\n\r\n")
+        got = served.raw(b"GET /-/healthy HTTP/1.1\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nContent-Length: 33\r\n" in head
+    assert got.startswith(head)
+    assert got.removeprefix(head) == b"trainwarden exporter is healthy.\n"
+    assert head.endswith(b"\r\n\r\n")
 
 
 def test_another_method_is_405_and_says_which_is_answered() -> None:
@@ -112,6 +119,23 @@ def test_busy_connections_make_no_room_and_a_further_one_is_told_so(monkeypatch:
         assert served.raw(b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 503 ")
 
 
+def test_who_is_turned_away_gets_the_answer_though_the_request_was_never_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 0)
+    with Server(["127.0.0.1:0"], _site()) as full:
+        host, _, port = full.urls[0].removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port)), timeout=5) as client:
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")  # there before the connection is accepted
+            thread = threading.Thread(target=full.serve, daemon=True)
+            thread.start()
+            assert client.makefile("rb").read().startswith(b"HTTP/1.1 503 "), "and no reset"
+        full.stop()
+        thread.join(5)
+
+
+def _site() -> Site:
+    return ExporterPages(ExporterConfig(), lambda _: good()).site()
+
+
 def test_a_fault_of_ours_is_500_in_one_sentence_and_the_log_has_the_rest(caplog: pytest.LogCaptureFixture) -> None:
     readings = iter([ZeroDivisionError("a secret of the fault"), None])
 
@@ -128,34 +152,31 @@ def test_a_fault_of_ours_is_500_in_one_sentence_and_the_log_has_the_rest(caplog:
     assert "a secret of the fault" in caplog.text
 
 
-def test_it_listens_on_every_address_that_it_is_given() -> None:
-    site = ExporterPages(ExporterConfig(), lambda _: good()).site()
-    with Server(["127.0.0.1:0", "127.0.0.2:0", "[::1]:0"], site) as several:
-        threading.Thread(target=several.serve, daemon=True).start()
-        assert [url.rpartition(":")[0] for url in several.urls] == [
-            "http://127.0.0.1",
-            "http://127.0.0.2",
-            "http://[::1]",
-        ]
-        for url in several.urls:
-            host, _, port = url.removeprefix("http://").rpartition(":")
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=5) as connection:
-                connection.sendall(b"GET /-/healthy HTTP/1.0\r\n\r\n")
-                assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
-        several.stop()
+@pytest.mark.parametrize("hosts", [["127.0.0.1", "127.0.0.2"], ["[::1]"]])
+def test_it_listens_on_every_address_that_it_is_given(hosts: list[str]) -> None:
+    if hosts == ["[::1]"] and not Path("/proc/net/if_inet6").exists():
+        pytest.skip("this machine has no IPv6")
+    with Server([f"{host}:0" for host in hosts], _site()) as listening:
+        thread = threading.Thread(target=listening.serve, daemon=True)
+        thread.start()
+        assert [url.rpartition(":")[0] for url in listening.urls] == [f"http://{host}" for host in hosts]
+        for url in listening.urls:
+            with urllib.request.urlopen(f"{url}/-/healthy", timeout=5) as answer:
+                assert answer.status == 200
+        listening.stop()
+        thread.join(5)
 
 
 def test_where_one_address_cannot_be_had_none_is_kept() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free = f"127.0.0.1:{probe.getsockname()[1]}"
-    site = ExporterPages(ExporterConfig(), lambda _: good()).site()
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(ListenError, match="Address already in use"),
     ):
-        Server([free, f"127.0.0.1:{taken.getsockname()[1]}"], site)
-    with Server([free], site):
+        Server([free, f"127.0.0.1:{taken.getsockname()[1]}"], _site())
+    with Server([free], _site()):
         pass
 
 
@@ -166,6 +187,7 @@ def test_its_end_waits_for_an_answer_in_progress() -> None:
         assert reading.wait(5)
         threading.Timer(0.1, release.set).start()
         served.end()
+        assert release.is_set(), "a process would have ended before"
         assert scraping.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 

@@ -62,6 +62,7 @@ def test_without_one_every_path_is_401_with_a_challenge(served: Served, path: st
         ("Prometheus", PASSWORD),
         ("", PASSWORD),
         ("nobody", PASSWORD),
+        ("nobody", "ä" * 40),
         ("alice", PASSWORD),
         ("prometheus", "correct horse"),
     ],
@@ -117,3 +118,16 @@ def test_a_new_password_counts_from_the_next_request_on_even_on_a_kept_connectio
     file.write_text(yaml.safe_dump({"basic_auth_users": {"prometheus": hashed("new")}}))
     assert get(served, "prometheus", PASSWORD).status == 401
     assert get(served, "prometheus", "new").status == 200
+
+
+def test_a_file_that_is_half_written_changes_nothing_and_is_complained_of_once(
+    served: Served, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.write_text("basic_auth_users: {prometheus: $2y")
+    for _ in range(3):
+        assert get(served, "prometheus", PASSWORD).status == 200
+        assert get(served, "prometheus", "").status == 401
+    [complaint] = caplog.records
+    assert complaint.getMessage().startswith(f"{file}: is not YAML: line 1, column ")
+    assert complaint.getMessage().endswith("; what was in force before stays in force")
+    assert "$2y" not in caplog.text
