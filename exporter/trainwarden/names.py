@@ -75,7 +75,9 @@ GPU_INFO = Family(
     "What each GPU is; always 1.",
     (*_GPU, "name", "driver_version", "pci_bus_id"),
 )
-GPU_UP = Family("trainwarden_gpu_up", "gauge", "Whether the driver answered for this GPU (1) or it is lost (0).", _GPU)
+GPU_UP = Family(
+    "trainwarden_gpu_up", "gauge", "Whether the driver answered for this GPU (1), or it is lost or hangs (0).", _GPU
+)
 GPU_UTILIZATION = Family("trainwarden_gpu_utilization_ratio", "gauge", "Share of time in which a kernel ran.", _GPU)
 GPU_MEMORY_TOTAL = Family("trainwarden_gpu_memory_total_bytes", "gauge", "GPU memory of the card.", _GPU)
 GPU_MEMORY_USED = Family("trainwarden_gpu_memory_used_bytes", "gauge", "GPU memory in use by anybody.", _GPU)
