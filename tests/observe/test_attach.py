@@ -17,6 +17,7 @@ from tests.observe.conftest import (
     until_ended,
     until_step,
 )
+from tests.supervise.conftest import TICKING, Runs, runs  # noqa: F401  (a fixture)
 from tests.support.wait import wait_until
 from trainwarden.errors import ConfigurationError, RefusedError, RunFolderError
 from trainwarden.model import Outcome, Phase
@@ -256,3 +257,14 @@ def test_nothing_of_a_run_is_left_where_the_training_cannot_be_found(trainings: 
 def test_only_an_attached_run_can_be_detached(trainings: Trainings, state_home: Path) -> None:
     with pytest.raises(RunFolderError, match="no run 'luca'; runs here: none"):
         observe.detach(RunFolder("luca"))
+
+
+def test_a_run_of_trainwarden_s_own_is_not_detached(trainings: Trainings, runs: Runs) -> None:  # noqa: F811
+    folder = runs.start(TICKING)
+    with pytest.raises(RunFolderError, match="was started by trainwarden, so there is nothing to detach"):
+        observe.detach(folder)
+    with pytest.raises(RefusedError, match="was started by trainwarden: there is nothing to detach"):
+        control.ask(folder, control.Detach())
+    with pytest.raises(ConfigurationError, match="run 'luca' is live"):
+        trainings.attach(pid=os.getpid())
+    assert state(folder).ended is None

@@ -53,7 +53,7 @@ def test_a_script_around_it_is_watched_by_the_command_inside(tmp_path: Path) -> 
     (tmp_path / "go.sh").write_text(f"{sys.executable} train_network.py --output_dir out; true\n")
     started = subprocess.Popen(["bash", "go.sh"], cwd=tmp_path, start_new_session=True)
     try:
-        wait_until(lambda: "train_network.py" in find(started.pid).command, 15, "the script has come to it")
+        wait_until(lambda: _child(started.pid, "train_network.py"), 15, "the script has come to it")
         found = find(started.pid)
         assert found.root.pid == started.pid
         assert found.command == [sys.executable, "train_network.py", "--output_dir", "out"]
@@ -98,16 +98,18 @@ def test_a_server_of_tmux_is_no_launcher_though_its_command_line_names_the_scrip
     server = f"exec -a tmux bash -c '{sys.executable} train.py & wait' new-session python train.py"
     started = subprocess.Popen(["bash", "-c", server], cwd=tmp_path, start_new_session=True)
     try:
-        child = wait_until(lambda: _child(started.pid), 15, "the training is there")
+        child = wait_until(lambda: _child(started.pid, "train.py"), 15, "the training is there")
         assert find(child).root.pid == child
     finally:
         os.killpg(started.pid, 9)
         started.wait()
 
 
-def _child(parent: int) -> int | None:
+def _child(parent: int, script: str) -> int | None:
+    """The child that runs the script, once there is one: between fork and exec it is still its parent."""
     listed = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return int(listed[0]) if listed and "train.py" in training.read_command(int(listed[0])) else None
+    commands = {int(child): training.read_command(int(child)) for child in listed}
+    return next((child for child, command in commands.items() if command[1:2] == [script]), None)
 
 
 # --- what is no training -----------------------------------------------------------------------------------
@@ -168,6 +170,19 @@ def test_what_trainwarden_started_is_not_attached(environment: dict[str, str], w
         wait_until(lambda: training.read_command(started.pid)[:1] == ["sleep"], 10, "it is there")
         with pytest.raises(ConfigurationError, match=f"pid {started.pid} belongs to {whose}"):
             find(started.pid)
+    finally:
+        started.kill()
+        started.wait()
+
+
+def test_the_view_of_a_run_is_no_training(tmp_path: Path) -> None:
+    program = tmp_path / "trainwarden"
+    program.write_text("import time; time.sleep(500)")
+    command = [sys.executable, str(program), "run", "luca", "--", "python", "train_network.py"]
+    started = subprocess.Popen(command)
+    try:
+        wait_until(lambda: training.read_command(started.pid) == command, 10, "it is there")
+        assert f"pid {started.pid} is trainwarden itself" in _refusal(started.pid)
     finally:
         started.kill()
         started.wait()

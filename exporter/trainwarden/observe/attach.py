@@ -107,7 +107,7 @@ def _refuse_if_watched(folder: RunFolder) -> None:
 
 def _target(what: What) -> tuple[int, Pane | None]:
     if what.log is not None:
-        _check_log(Path(what.log).expanduser())
+        check_log(Path(what.log).expanduser())
     if (what.pid is None) == (what.session is None):
         raise ConfigurationError("say what to watch by one of --pid N and --tmux SESSION")
     if what.session is None:
@@ -116,8 +116,8 @@ def _target(what: What) -> tuple[int, Pane | None]:
     return pid, found.pane
 
 
-def _check_log(log: Path) -> None:
-    """A log may still come; what can never be tailed is told now."""
+def check_log(log: Path) -> None:
+    """A log may still come; what can never be tailed is told now. Raises ``ConfigurationError``."""
     try:
         mode = log.stat().st_mode
     except FileNotFoundError:

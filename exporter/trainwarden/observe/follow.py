@@ -101,6 +101,7 @@ class Sink:
 
 def follow_log(folder: RunFolder, path: Path) -> None:
     """Follow what is written into the file from now on, until the run is over. Raises ``ConfigurationError``."""
+    attach.check_log(path)
     sink = Sink(folder)
     sink.open()
     tail = Tail(path, path.stat().st_size if path.exists() else 0)

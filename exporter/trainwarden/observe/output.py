@@ -6,6 +6,7 @@ last words) is then as for a run that trainwarden started.
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from itertools import islice
 from pathlib import Path
 
 from msgspec import structs
@@ -25,6 +26,8 @@ BACKLOG = 4 * 1024 * 1024
 """How much of a log's end is read for where the training stands, bytes."""
 LAST_BYTES = 16 * 1024
 """A traceback of the trainer, and of a few workers."""
+_READINGS = 64
+"""Of a log, before the rest of the run is looked at again: 16 MiB."""
 _PIPE_AGAIN = 10.0
 """Seconds between two tries to pipe a pane."""
 LOST_AFTER = 15.0
@@ -108,7 +111,7 @@ class Source:
     def carry(self, now: float) -> None:
         """Take over what is new in the user's log, or see that the pane is piped. ``now``: ``system.monotonic()``."""
         if self._tail is not None and self._log is not None:
-            while data := self._tail.read():
+            for data in islice(iter(self._tail.read, b""), _READINGS):
                 self._remember(self._tail)
                 self._log.write(data)
         elif self._observed.pane is not None and now >= self._pipe_due:

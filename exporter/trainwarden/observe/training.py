@@ -73,6 +73,11 @@ def is_bare_shell(command: list[str]) -> bool:
     return name in SHELLS and all(word.startswith("-") and word != "-c" for word in command[1:])
 
 
+def _is_trainwarden(command: list[str]) -> bool:
+    """Whether this is one of our own commands: `trainwarden run` in a pane shows a training, and is none."""
+    return any(PurePath(word).name == "trainwarden" for word in command[:2]) or command[1:3] == ["-m", "trainwarden"]
+
+
 def _launched(parent: int, child: int) -> bool:
     """Whether ``parent`` is a part of the training (accelerate, torchrun), and not the shell that it was typed into."""
     command = read_command(parent)
@@ -110,6 +115,10 @@ def _check(pid: int) -> None:
         run = environment.get(RUN_ENVIRONMENT)
         whose = f"the run '{run}', which trainwarden started and watches" if run else "trainwarden itself"
         raise ConfigurationError(f"pid {pid} belongs to {whose}: there is nothing to attach")
+    if _is_trainwarden(command):
+        raise ConfigurationError(
+            f"pid {pid} is trainwarden itself ({' '.join(command[:5])}): there is nothing to attach"
+        )
     if is_bare_shell(command):
         raise ConfigurationError(f"pid {pid} is a shell ({command[0]}), not a training{_inside(pid)}")
 
