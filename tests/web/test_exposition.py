@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.error
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,14 @@ def test_it_carries_nothing_that_it_does_not_need(state_home: Path) -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert said.stdout == "[]\n"
+
+
+def test_with_eight_gpus_and_many_scrapes_it_stays_small(nvml: FakeDriver, exporter: Exporter) -> None:
+    nvml.resize(8)
+    with ThreadPoolExecutor(20) as pool:
+        for _ in range(5):
+            list(pool.map(lambda _: exporter.get("/metrics").read(), range(20)))
+    assert exporter.scrape()["process_resident_memory_bytes"][""] < 28 * 1024**2, "23 MB when this was written"
 
 
 def test_while_the_driver_hangs_it_is_healthy_and_not_ready_and_says_why(nvml: FakeDriver, exporter: Exporter) -> None:

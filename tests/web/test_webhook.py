@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import bcrypt
 import pytest
 import requests
 
@@ -326,27 +325,6 @@ def test_the_pages(server: Server) -> None:
     assert 'trainwarden_restart_state{run="luca",state="watching"} 1.0' in get("/metrics").text
     assert TOKEN not in get("/metrics").text
     assert get("/metrics").headers["Server"] == "trainwarden"
-
-
-@pytest.mark.parametrize("with_token", [True, False])
-def test_with_users_the_webhook_asks_for_its_token_or_else_for_a_user_and_every_other_page_for_a_user(
-    world: World, tmp_path: Path, with_token: bool
-) -> None:
-    token, web = tmp_path / "token", tmp_path / "web.yml"
-    token.touch(mode=0o600)
-    token.write_text(TOKEN)
-    web.write_text(f"basic_auth_users: {{alice: '{bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode()}'}}")
-    settings = ReceiverConfig(token_file=str(token) if with_token else None, web_config_file=str(web))
-    worker = Worker(Config(), world.root, launcher_for=lambda _: world, read_exporter=lambda _: world.exporter)
-    with make_server(Config(receiver=settings), worker, ["127.0.0.1:0"]) as server:
-        threading.Thread(target=server.serve, daemon=True).start()
-        alice = ("alice", "secret")
-        assert requests.get(url(server, "/metrics"), timeout=5).status_code == 401
-        assert requests.get(url(server, "/metrics"), auth=alice, timeout=5).status_code == 200
-        assert post(server, payload(), token=TOKEN).status_code == (200 if with_token else 401)
-        by_alice = requests.post(url(server, "/alerts"), json=payload(), auth=alice, timeout=5)
-        assert by_alice.status_code == (401 if with_token else 200)
-        server.stop()
 
 
 def test_requests_are_counted_by_their_code(server: Server) -> None:

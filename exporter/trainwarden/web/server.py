@@ -6,7 +6,6 @@ right status; only 4xx for what is wrong with a request.
 """
 
 import errno
-import gc
 import logging
 import selectors
 import signal
@@ -22,6 +21,7 @@ from types import TracebackType
 
 from trainwarden.config import split_address
 from trainwarden.errors import TrainwardenError
+from trainwarden.web import memory
 from trainwarden.web.conversation import Conversation, Host
 
 log = logging.getLogger(__name__)
@@ -147,8 +147,7 @@ def serve_until_told(server: Server, who: str, page: str = "") -> None:
     """Say where the server listens, and serve until SIGTERM or SIGINT."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
-    gc.collect()
-    gc.freeze()  # what stands now stays: the collector need not go through it again, 5 ms each time
+    memory.settle()
     for url in server.urls:
         print(f"{who}: listening on {url}{page}", file=sys.stderr, flush=True)
     server.serve()
