@@ -9,7 +9,7 @@ PRELUDE = """
 import ctypes, time
 from msgspec import to_builtins
 from pathlib import Path
-from trainwarden.collectors.gpu import Driver, Gpus, sensor
+from trainwarden.collectors.gpu import Driver, Gpus, asking, card, sensor
 gpus = Gpus(Driver(retry_seconds=0))
 def read(): return to_builtins(gpus.read())
 def timed(seconds=1e9):

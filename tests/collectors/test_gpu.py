@@ -165,11 +165,30 @@ def test_a_field_that_a_card_refused_is_not_asked_for_again(nvml: FakeDriver, se
     assert sensor.ask("read()")["gpus"][0]["memory_temperature_celsius"] is None
 
 
+def test_what_a_card_is_is_asked_anew_after_a_while(nvml: FakeDriver, sensor: Console) -> None:
+    assert sensor.ask("read()")["gpus"][0]["name"] == "NVIDIA GeForce RTX 4080"
+    nvml.set(gpu=0, name="NVIDIA H100")
+    assert sensor.ask("read()")["gpus"][0]["name"] == "NVIDIA GeForce RTX 4080"
+    sensor.ask("setattr(card, 'REMEMBER_SECONDS', -60)")
+    sensor.ask("setattr(gpus._driver.session.cards[0], '_known', None)")
+    sensor.ask("read()")
+    nvml.set(gpu=0, name="NVIDIA H200")
+    assert sensor.ask("read()")["gpus"][0]["name"] == "NVIDIA H200"
+
+
+def test_a_field_of_a_type_that_is_not_known_here_is_absent(nvml: FakeDriver, sensor: Console) -> None:
+    nvml.field(0, 82, 71)
+    sensor.ask("setattr(asking.Fields, 'TYPES', 'd')")  # of which the fake's fields are none
+    reading = sensor.ask("read()")
+    assert (reading["faults"], reading["gpus"][0]["memory_temperature_celsius"]) == ([], None)
+
+
 def test_a_card_that_sleeps_is_up_and_is_not_woken(nvml: FakeDriver, sensor: Console, tmp_path: Path) -> None:
     power = tmp_path / pci_of(0)[4:].lower() / "power"
     power.mkdir(parents=True)
     (power / "control").write_text("auto\n")
     (power / "runtime_status").write_text("suspended\n")
+    sensor.ask("setattr(card, 'REMEMBER_SECONDS', -60)")  # not even to learn anew what it is
     sensor.ask(f"globals().update(gpus=Gpus(Driver(pci_devices=Path({str(tmp_path)!r}))))")
     sensor.ask("read()")
     assert sensor.ask("calls()") == 0

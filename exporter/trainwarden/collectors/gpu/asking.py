@@ -125,12 +125,11 @@ class Fields:
         told: dict[int, float] = {}
         refused = set()
         for place, (number, _, _, _, kind, answer, _) in enumerate(self.ONE.iter_unpack(self._buffer)):
-            if answer == SUCCESS:
-                (told[number],) = struct.unpack_from(
-                    self.TYPES[kind], self._buffer, place * self.ONE.size + self._VALUE
-                )
-            elif answer in UNSUPPORTED or answer == INVALID_ARGUMENT:  # (older drivers do not know newer numbers)
-                refused.add(number)
+            if answer == SUCCESS and 0 <= kind < len(self.TYPES):
+                where = place * self.ONE.size + self._VALUE
+                (told[number],) = struct.unpack_from(self.TYPES[kind], self._buffer, where)
+            elif answer in (*UNSUPPORTED, INVALID_ARGUMENT, SUCCESS):
+                refused.add(number)  # older drivers do not know newer numbers; newer ones may have types of their own
         if refused:
             self._prepare(tuple(n for n, *_ in self.ONE.iter_unpack(bytes(self._buffer)) if n not in refused))
         return told

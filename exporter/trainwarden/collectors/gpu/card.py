@@ -60,9 +60,10 @@ class Card:
             self.busy = False
 
     def _read_known(self) -> Gpu:
-        if self._known is not None and time.monotonic() < self._known.until:
+        known = self._known
+        if known is not None and (time.monotonic() < known.until or _asleep(known.runtime_status)):
             try:
-                return self._read(self._known)
+                return self._read(known)
             except NvmlError as error:
                 if error.code not in _STALE:
                     raise
