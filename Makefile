@@ -19,7 +19,7 @@ test: lint ## Lint, types, floors, and all tests but the heavy ones
 	$(BIN)/pytest -m "not heavy" -n $(JOBS)
 
 # pytest says 5 where no test was selected.
-test-heavy: $(VENV)/.dev $(VENV)/.frameworks ## The tests that take minutes, or need more than this machine always has
+test-heavy: $(VENV)/.dev $(VENV)/.frameworks $(VENV)/.transformers4 ## The tests that take minutes, or need more than this machine always has
 	@$(BIN)/pytest -m heavy || { code=$$?; [ $$code -eq 5 ] && echo "There is no heavy test yet."; }
 
 lint: $(VENV)/.dev ## Style, types, and the floors that imports keep to
@@ -61,6 +61,11 @@ $(VENV)/.run $(VENV)/.dev $(VENV)/.frameworks: $(VENV)/bin/pip pyproject.toml
 EXTRA.run := demo
 EXTRA.dev := dev
 EXTRA.frameworks := frameworks
+
+# An older transformers than the environment's, beside it: these three differ, the rest they share.
+$(VENV)/.transformers4: $(VENV)/bin/pip
+	@echo "Installing transformers 4 into $@"
+	@$(PIP) install --no-deps --target $@ "transformers<5" "huggingface-hub<1" "tokenizers<=0.23.0"
 
 $(VENV)/bin/pip:
 	@echo "Making the Python environment $(VENV)"

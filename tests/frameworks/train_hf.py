@@ -5,6 +5,7 @@ Run as a program. Whether trainwarden's callback is added is the only thing that
 
 import argparse
 import time
+from typing import Any
 
 import torch
 from torch.utils.data import Dataset
@@ -36,34 +37,37 @@ class SlowSteps(TrainerCallback):
         time.sleep(self._seconds)
 
 
-def _options() -> argparse.Namespace:
+def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--output-dir", required=True)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--save-steps", type=int, default=10)
     parser.add_argument("--step-seconds", type=float, default=0.1)
+    parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--resume-from-checkpoint")
     parser.add_argument("--callback", action="store_true")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def _trainer(options: argparse.Namespace) -> Trainer:
+def trainer_of(options: argparse.Namespace, **more: Any) -> Trainer:
     torch.manual_seed(1)
     model = BertForSequenceClassification(
         BertConfig(vocab_size=64, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
     )
-    arguments = TrainingArguments(
-        output_dir=options.output_dir,
-        num_train_epochs=options.epochs,
-        per_device_train_batch_size=4,
-        gradient_accumulation_steps=2,
-        eval_strategy="steps",
-        eval_steps=10,
-        save_steps=options.save_steps,
-        logging_steps=5,
-        use_cpu=True,
-        report_to="none",
-    )
+    usual = {
+        "output_dir": options.output_dir,
+        "num_train_epochs": options.epochs,
+        "per_device_train_batch_size": 4,
+        "gradient_accumulation_steps": 2,
+        "eval_strategy": "steps",
+        "eval_steps": 10,
+        "save_steps": options.save_steps,
+        "logging_steps": 5,
+        "dataloader_num_workers": options.workers,
+        "use_cpu": True,
+        "report_to": "none",
+    }
+    arguments = TrainingArguments(**{**usual, **more})
     trainer = Trainer(model=model, args=arguments, train_dataset=Sentences(120), eval_dataset=Sentences(200))
     trainer.add_callback(SlowSteps(options.step_seconds))
     if options.callback:
@@ -74,5 +78,5 @@ def _trainer(options: argparse.Namespace) -> Trainer:
 
 
 if __name__ == "__main__":
-    chosen = _options()
-    _trainer(chosen).train(resume_from_checkpoint=chosen.resume_from_checkpoint)
+    chosen = options_of()
+    trainer_of(chosen).train(resume_from_checkpoint=chosen.resume_from_checkpoint)

@@ -38,12 +38,12 @@ class Line(lightning.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.01)
 
 
-def _loader(batches: int) -> DataLoader:
+def loader(batches: int) -> DataLoader:
     random = torch.Generator().manual_seed(1)
     return DataLoader(TensorDataset(torch.randn(8 * batches, 4, generator=random)), batch_size=8)
 
 
-def _options() -> argparse.Namespace:
+def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--output-dir", required=True)
     parser.add_argument("--bar", choices=["tqdm", "rich"], default="tqdm")
@@ -52,10 +52,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--accumulate", type=int, default=1)
     parser.add_argument("--resume-from-checkpoint")
     parser.add_argument("--callback", action="store_true")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def _trainer(options: argparse.Namespace) -> lightning.Trainer:
+def trainer_of(options: argparse.Namespace) -> lightning.Trainer:
     callbacks: list[lightning.Callback] = [
         ModelCheckpoint(options.output_dir, save_top_k=-1),
         RichProgressBar() if options.bar == "rich" else TQDMProgressBar(),
@@ -74,6 +74,6 @@ def _trainer(options: argparse.Namespace) -> lightning.Trainer:
 
 
 if __name__ == "__main__":
-    chosen = _options()
+    chosen = options_of()
     lightning.seed_everything(1)
-    _trainer(chosen).fit(Line(chosen.step_seconds), _loader(20), _loader(6), ckpt_path=chosen.resume_from_checkpoint)
+    trainer_of(chosen).fit(Line(chosen.step_seconds), loader(20), loader(6), ckpt_path=chosen.resume_from_checkpoint)
