@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 enum { XID = 8 };
-static const useconds_t LOOK_AGAIN = 50000; /* rarely: what waits here costs the process that is measured */
+static const useconds_t LOOK_AGAIN = 100000; /* rarely: what waits here costs the process that is measured */
 
 typedef struct {
     unsigned seen; /* of the script's events */

@@ -106,7 +106,7 @@ def test_an_xid_reaches_whoever_waits_and_no_former_one(nvml: FakeDriver) -> Non
     try:
         console.ask("watch()")
         with pytest.raises(RuntimeError, match="Timeout"):
-            console.ask("wait(60)")
+            console.ask("wait(150)")
         console.begin("wait(10_000)")
         nvml.xid(1, 31)  # of a card that nobody watches
         nvml.xid(0, 79)
