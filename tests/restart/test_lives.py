@@ -133,6 +133,16 @@ class Lives(RuleBasedStateMachine):
         self.world.pass_time(60)
         self._alert("TrainwardenRunHung")
 
+    @precondition(lambda self: self.lives)
+    @rule(every=st.integers(1, 3), ratio=st.sampled_from([0.0, 0.99]))
+    def trains_though_prometheus_says_that_it_hangs(self, every: int, ratio: float) -> None:
+        self._guarded(lambda: self.world.alert(self.desk, generation=self.world.state.generation))
+        for _ in range(20):
+            if self.lives:
+                self.takes_steps(1)
+                self.world.exporter = exporter_reading(ratio)
+            self._guarded(lambda: self.world.run(self.desk, every))
+
     @precondition(lambda self: self.world.state.ended is not None)
     @rule()
     def prometheus_says_that_it_died(self) -> None:
