@@ -1,5 +1,7 @@
 """Steps, durations, phases and losses, added up with times that the test hands in."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -123,11 +125,18 @@ def test_a_loss_that_is_not_finite_is_counted_and_leaves_no_old_one_standing() -
     assert (found.loss, found.nonfinite_losses) == (None, 3)
 
 
-def test_numbers_that_no_file_can_hold_are_left_out() -> None:
-    count = Count(0.0, max_steps=2**70)
-    count.take(2**64, 1.0)
-    count.epoch = 2**53
-    assert (read(count).step, read(count).max_steps, read(count).epoch) == (None, None, None)
+@pytest.mark.parametrize("number", [2**53, -(2**80), float("inf"), float("nan"), "many"])
+def test_a_number_that_no_file_can_hold_is_left_out(number: Any) -> None:
+    count = Count(0.0, max_steps=number, max_epochs=number)
+    count.epoch = number
+    assert (read(count).max_steps, read(count).max_epochs, read(count).epoch) == (None, None, None)
+
+
+def test_a_step_beyond_all_measure_leaves_a_file_that_can_be_read() -> None:
+    count = Count(0.0)
+    for step in (1, 2**70, 2**80):
+        count.take(step, float(step.bit_length()))
+    assert (read(count).step, read(count).steps_done) == (None, 2**53)
 
 
 _NEWS = st.one_of(

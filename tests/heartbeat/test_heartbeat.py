@@ -131,6 +131,18 @@ def test_a_launcher_that_starts_its_workers_anew_goes_on_counting(launched: RunF
     assert (found.generation, found.steps_done, found.saves, found.nonfinite_losses) == (3, 10, 1, 3)
 
 
+def test_the_next_heartbeat_of_a_process_goes_on_from_the_last_and_no_two_write_by_turns(launched: RunFolder) -> None:
+    first, second = Heartbeat(), Heartbeat()
+    for step in range(1, 11):
+        first.step(step)
+    for step in range(1, 11):
+        second.step(step)
+        first.step(10 + step)
+    second.close()
+    first.close()
+    assert (only(launched).step, only(launched).steps_done) == (10, 20)
+
+
 @pytest.mark.parametrize("former", [None, [], {}, {"nonfinite_losses": "x"}, {"nonfinite_losses": 1}])
 def test_a_former_file_that_holds_something_else_is_not_gone_on_from(former: object) -> None:
     assert carried(former, 1) == {}
@@ -224,6 +236,7 @@ def test_each_rank_has_a_file_of_its_own(
         ("heartbeat.enter('eval')", "phase 'eval' is not one of"),
         ("with heartbeat.phase('eval'): pass", "phase 'eval' is not one of"),
         ("heartbeat.start('x')", "invalid literal for int"),
+        ("heartbeat = Heartbeat(rank='first'); heartbeat.step(1); heartbeat.close()", "invalid literal for int"),
     ],
 )
 def test_a_mistake_is_said_once_and_the_training_goes_on(folder: RunFolder, mistake: str, said: str) -> None:
@@ -241,7 +254,7 @@ def test_a_mistake_is_said_once_and_the_training_goes_on(folder: RunFolder, mist
     assert (done.returncode, done.stdout) == (0, "trained\n")
     lines = done.stderr.splitlines()
     assert all(line.startswith(f"trainwarden heartbeat: {said}") for line in lines), done.stderr
-    assert len(lines) == (3 if "no name" in mistake else 1), "once by each heartbeat"
+    assert len(lines) == (3 if "Heartbeat(" in mistake else 1), "once by each heartbeat"
 
 
 def test_a_disk_that_is_full_is_said_once_and_the_training_goes_on(launched: RunFolder) -> None:

@@ -62,7 +62,7 @@ class Heartbeat:
         try:
             self._count.start(step, _monotonic())
             self._count.plan(max_steps, max_epochs)
-            self._writer.wake()
+            self._wake()
         except Exception as error:
             self._say("start", error)
 
@@ -83,7 +83,7 @@ class Heartbeat:
                 else:
                     self._ask(loss, now)
             if self._writer.asleep:
-                self._writer.wake()
+                self._wake()
         except Exception as error:
             self._say("step", error)
 
@@ -102,7 +102,7 @@ class Heartbeat:
         """The training does something else from now on, until the next step or ``leave``. Again: a sign of life."""
         try:
             self._count.enter(phase, _monotonic())
-            self._writer.wake()
+            self._wake()
         except Exception as error:
             self._say("phase", error)
 
@@ -131,6 +131,14 @@ class Heartbeat:
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy (by ``deepcopy``, or in another process) counts for itself, and writes nothing before it steps."""
         return _rebuild, self._arguments
+
+    def _wake(self) -> None:
+        """Begin to write. Of several in a process the last that began writes: it goes on from what the others told."""
+        if self._writer.asleep:
+            for other in [*_alive]:
+                if other is not self and other._writer.place.same(self._writer.place):
+                    other._writer.retire()
+            self._writer.wake()
 
     def _ask(self, loss: Any, now: float) -> None:
         if isinstance(loss, Real):  # numpy's scalars, too

@@ -151,8 +151,8 @@ class Count:
             "max_epochs": _whole(self.max_epochs),
             "loss": self.loss,
             "last_step_at": None if self.last_step_at is None else unix(self.last_step_at),
-            "steps_done": self.steps_done,
-            "durations": {"counts": list(self.counts), "sum": self.sum},
+            "steps_done": min(self.steps_done, _LARGEST),
+            "durations": {"counts": [min(count, _LARGEST) for count in list(self.counts)], "sum": self.sum},
             "median_step_seconds": median(newest) if newest else None,
             "saves": self.saves,
             "last_save_seconds": self.last_save_seconds,
@@ -162,6 +162,8 @@ class Count:
 
 def _whole(number: Any) -> int | None:
     """A caller's number as a file may hold it."""
-    if number is None or not -_LARGEST < number < _LARGEST:
+    try:
+        whole = int(number)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return int(number)
+    return whole if abs(whole) < _LARGEST else None

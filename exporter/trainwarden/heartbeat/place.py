@@ -32,7 +32,7 @@ class Place:
         self._generation = int(generation) if self.launched else 0
         # Under `trainwarden run` the name of that run holds: a name in a script that was copied must not mislead.
         self.run = run if self.launched else name
-        self._rank = rank
+        self.rank = _rank() if rank is None else rank
         if self.run is None:
             _log.debug("no heartbeat: $%s is not set, so this is no run of trainwarden", names.RUN_ENVIRONMENT)
 
@@ -44,8 +44,12 @@ class Place:
             raise ValueError(f"run name {self.run!r}: {names.RUN_NAME_RULE}")
         folder = system.state_root() / "runs" / self.run
         generation = self._generation if self.launched else _watched_generation(folder / "state.json")
-        rank = _rank() if self._rank is None else self._rank
+        rank = int(self.rank)
         return None if generation is None else Target(folder / f"progress/heartbeat-{rank}.json", generation, rank)
+
+    def same(self, other: "Place") -> bool:
+        """Whether both mean one file."""
+        return (self.run, self.rank) == (other.run, other.rank)
 
 
 def _watched_generation(state_path: Path) -> int | None:

@@ -2,12 +2,13 @@
 
 import atexit
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from trainwarden import system
 from trainwarden.heartbeat.count import Count
 from trainwarden.heartbeat.place import Place, Target
 
@@ -23,8 +24,8 @@ class Writer:
 
     def __init__(self, count: Count, place: Place, framework: str, say: Callable[[str, Exception], None]) -> None:
         self._count = count
-        self._place = place
-        self._framework = framework
+        self.place = place
+        self._framework = str(framework)
         self._say = say
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
@@ -37,7 +38,7 @@ class Writer:
         """Whether ``wake`` would begin the thread; never where there is no run to write of."""
 
     def wake(self) -> None:
-        """Begin the thread, where it does not run. What could not be begun is not tried again at every step."""
+        """Begin the thread, where it sleeps. What could not be begun is not tried again at every step."""
         if not self.asleep:
             return
         self.asleep = False
@@ -57,10 +58,16 @@ class Writer:
         thread.join(CLOSE_SECONDS)
         self.asleep = True
 
+    def retire(self) -> None:
+        """Another writer of this process goes on with the file: write the last news, and sleep for good."""
+        if self._thread is not None:
+            self.close()
+            self.asleep = False
+
     def forget_thread(self) -> None:
         """After a fork: the thread is the parent's."""
         self._thread = None
-        self.asleep = self._place.run is not None
+        self.asleep = self.place.run is not None
 
     def _run(self, closing: threading.Event) -> None:
         over = False
@@ -74,10 +81,10 @@ class Writer:
         if beat == self._written:
             return
         try:
-            target = self._place.find()
+            target = self.place.find()
             if target is not None:
                 self._every = SECONDS if target.rank == 0 else OTHER_RANKS_SECONDS
-                system.replace_file(target.path, self._text(target))
+                _replace(target, self._text(target))
                 self._written = beat
         except FileNotFoundError:  # the run's folder is gone: it was moved aside, or never there
             return
@@ -97,6 +104,25 @@ class Writer:
             **added(said, self._carried),
         }
         return json.dumps(whole, allow_nan=False).encode()
+
+
+def _replace(target: Target, data: bytes) -> None:
+    """Replace the file whole. Not by ``tempfile``: a fork in the midst of it would leave its lock locked in the child,
+    and a data loader's worker makes temporary files, too.
+    """
+    temporary = target.path.with_name(f".{target.path.name}.{os.getpid()}")
+    try:
+        with open(temporary, "wb", opener=_private) as file:
+            file.write(data)
+        temporary.replace(target.path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _read(target: Target) -> Any:
