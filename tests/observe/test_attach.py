@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from tests.observe.conftest import (
 from tests.supervise.conftest import TICKING, Runs, runs  # noqa: F401  (a fixture)
 from tests.support.wait import wait_until
 from trainwarden.errors import ConfigurationError, RefusedError, RunFolderError
-from trainwarden.model import Outcome, Phase
+from trainwarden.model import Identity, Outcome, Phase
 from trainwarden.observe import attach as observe
 from trainwarden.runs import control
 from trainwarden.runs.attendance import is_attended
@@ -184,6 +185,25 @@ def test_without_output_it_is_watched_and_nothing_is_said_of_its_steps(trainings
     wait_until(lambda: state(attached.folder).cpu_seconds > 0, 10, "it is watched")
     seen = progress(attached.folder)
     assert (seen.phase, seen.step, seen.last_step_at) == (Phase.STARTING, None, None)
+
+
+def test_a_launcher_that_is_killed_alone_does_not_end_the_training_that_trains_on(trainings: Trainings) -> None:
+    """As accelerate's: its trainer goes on as an orphan, and keeps saving."""
+    script = trainings.folder / "train.py"
+    script.write_text("import time\nfor n in range(9999): print('tick', n, flush=True); time.sleep(0.1)")
+    launching = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, *sys.argv[1:]]))"
+    launcher = trainings.start([sys.executable, "-c", launching, "train.py"])
+    wait_until(lambda: trainings.log.stat().st_size > 0, 15, "its trainer trains")
+    folder = trainings.attach(pid=launcher.pid, log=str(trainings.log)).folder
+    wait_until(lambda: len(state(folder).members) == 2, 10, "launcher and trainer are counted")
+    trainer = next(member.pid for member in state(folder).members if member.pid != launcher.pid)
+    launcher.kill()
+    launcher.wait()
+    wait_until(lambda: (state(folder).training or Identity("", 0, 0, 0)).pid == trainer, 15, "the trainer is followed")
+    assert state(folder).ended is None
+    os.kill(trainer, signal.SIGKILL)
+    ended = until_ended(folder).ended
+    assert ended is not None and ended.outcome is Outcome.CRASHED
 
 
 # --- it is not ours ---------------------------------------------------------------------------------------
