@@ -60,7 +60,7 @@ class Faults:
 
     @property
     def _names(self) -> tuple[str, str]:
-        """They come again: the labels' text of a run is kept for its next scrape, 16 kB for each name there ever was."""
+        """They come again: the text of a run's labels is kept for the next scrape, 16 kB a name there ever was."""
         return f"ends-{self.cycle % 4}", f"breaks-{self.cycle % 4}"
 
     def _begin_runs(self) -> None:
