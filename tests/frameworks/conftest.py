@@ -43,7 +43,7 @@ Train = Callable[..., Trained]
 
 @pytest.fixture
 def train(state_home: Path, tmp_path: Path) -> Train:
-    """Train with a script of this folder to its end, which must be a good one."""
+    """Train with a script of this folder, or an example, to its end, which must be a good one."""
 
     def trained(script: str, *options: str, name: str = "luca", launcher: tuple[str, ...] = ("python",)) -> Trained:
         library = [str(TRANSFORMERS_4)] if script == "train_hf4.py" else []
@@ -56,15 +56,16 @@ def train(state_home: Path, tmp_path: Path) -> Train:
             "TRAINWARDEN_CONFIG": str(configuration),
             "OMP_NUM_THREADS": "1",  # models this small only wait for each other's threads
         }
-        command = [*launcher, str(HERE / script.replace("hf4", "hf")), "--output-dir", "out", *options]
+        folder = [] if Path(script).is_absolute() else ["--output-dir", "out"]
+        command = [*launcher, str(HERE / script.replace("hf4", "hf")), *folder, *options]
         done = subprocess.run(
             [sys.executable, "-m", "trainwarden", "run", name, "--", *command],
             cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=150, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout.decode(errors="replace")[-3000:] + done.stderr.decode()
-        folder = RunFolder(name)
-        state = folder.read_state()
+        run = RunFolder(name)
+        state = run.read_state()
         assert state is not None and state.ended is not None and state.ended.outcome is Outcome.FINISHED
-        return Trained(state, folder.read_progress(), folder.output_path(1).read_bytes())
+        return Trained(state, run.read_progress(), run.output_path(1).read_bytes())
 
     return trained

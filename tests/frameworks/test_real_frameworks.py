@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import REPOSITORY
 from tests.frameworks.conftest import Train, Trained
 from trainwarden.model import Phase
 from trainwarden.runs.follow import Follower
 
 pytestmark = pytest.mark.heavy
 
+EXAMPLES = REPOSITORY / "examples/heartbeat"
 HF = {"step": 45, "max_steps": 45, "framework": "hf"}
 LIGHTNING = {"step": 60, "epoch": 3, "framework": "lightning"}
 
@@ -106,3 +108,15 @@ def test_lightnings_callback_counts_steps_where_the_bar_counts_batches_and_goes_
     found = train("train_lightning.py", "--callback", *resume).of("heartbeat")
     assert (found.step, found.steps_done, found.max_steps) == (30, 20, 30)
     assert found.durations is not None and sum(found.durations.counts) == 19
+
+
+# --- the examples -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("example", ["with_accelerate.py", "with_huggingface.py", "with_lightning.py"])
+def test_an_example_tells_all_its_steps(train: Train, example: str) -> None:
+    trained = train(str(EXAMPLES / example))
+    found = trained.of("heartbeat")
+    assert (found.step, found.steps_done, found.max_steps, found.epoch, found.max_epochs) == (20, 20, 20, 2, 2)
+    assert found.durations is not None and sum(found.durations.counts) == 19
+    assert found.saves == (1 if example == "with_accelerate.py" else 2)
+    assert found.loss is not None
+    assert b"trainwarden heartbeat" not in trained.output, "nothing went wrong"
