@@ -1,6 +1,7 @@
 """Panes of a real tmux: found by what runs in them, read without a keystroke, and no pipe of the user's is touched."""
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -29,7 +30,13 @@ def until_runs(tmux: Tmux, target: str, what: str) -> None:
 
 
 def until_bar(tmux: Tmux, name: str, n: int) -> None:
-    wait_until(lambda: f"| {n}/" in tmux("capture-pane", "-p", "-J", "-t", f"={name}:"), 20, f"step {n} is on the pane")
+    """The bar stands at that step or beyond: one reading in between may be missed."""
+
+    def drawn() -> bool:
+        shown = re.findall(r"\| (\d+)/\d+ \[", tmux("capture-pane", "-p", "-J", "-t", f"={name}:"))
+        return any(int(found) >= n for found in shown[-1:])
+
+    wait_until(drawn, 20, f"step {n} is on the pane")
 
 
 # --- finding -------------------------------------------------------------------------------------------------

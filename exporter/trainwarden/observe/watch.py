@@ -75,8 +75,6 @@ class ObservedWatch:
             return
         self._source.carry(now.monotonic)
         self._generation.follow(now.unix)
-        if self._source.is_lost(now.monotonic):
-            output.withdraw(self._folder, now.unix)
         self._count(now)
         self._notice_end(now)
 
@@ -96,6 +94,8 @@ class ObservedWatch:
     def _measure(self, now: Now) -> None:
         self._update_due = now.monotonic + UPDATE_SECONDS
         self._meter.read(self._members)
+        if self._source.is_lost(now.monotonic):
+            output.withdraw(self._folder, now.unix)
 
     # --- the end ------------------------------------------------------------------------------------------
     def _notice_end(self, now: Now) -> None:
