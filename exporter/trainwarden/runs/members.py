@@ -64,13 +64,17 @@ class Census:
         self._proc = proc
         self._traits: dict[Key, Traits] = {}
         self._known: set[Key] = set(known)
+        self._strangers: dict[int, int] = {}
+        """Who does not belong and will not: no process enters a run later on. Pid and inode, as ``system`` has them."""
 
     def scan(self, root: Identity | None = None, keeper_pid: int | None = None) -> list[ProcessStat]:
-        """Every process of the run, oldest first: a look at the whole of /proc.
+        """Every process of the run, oldest first: a look at the whole of /proc, and into what is new there.
 
         ``root`` is the process that the keeper started, if that was in this boot and PID namespace.
         """
-        stats = {s.pid: s for s in map(self._stat, system.all_pids(self._proc)) if s is not None}
+        here = system.all_processes(self._proc)
+        unknown = [pid for pid, inode in here.items() if self._strangers.get(pid) != inode]
+        stats = {s.pid: s for s in map(self._stat, unknown) if s is not None}
         self._traits = {key(stat): self._traits_of(stat) for stat in stats.values()}
         found = belonging(
             stats,
@@ -82,6 +86,8 @@ class Census:
             apart=self._apart,
         )
         self._known = {key(stats[pid]) for pid in found}
+        maybe = found | {stat.pid for stat in stats.values() if not _is_settled(stat)}
+        self._strangers = {pid: inode for pid, inode in here.items() if pid not in maybe}
         return self.update()
 
     def update(self) -> list[ProcessStat]:
@@ -107,11 +113,14 @@ class Census:
 
     def _traits_of(self, stat: ProcessStat) -> Traits:
         cached = self._traits.get(key(stat))
-        age = system.monotonic() - stat.start_time / system.clock_ticks()
-        if cached is not None and age > _SETTLED_SECONDS:
+        if cached is not None and _is_settled(stat):
             return cached
         environment = system.read_environment(stat.pid, self._proc)
         return Traits(environment.get(RUN_ID_ENVIRONMENT), environment.get("CUDA_VISIBLE_DEVICES"))
+
+
+def _is_settled(stat: ProcessStat) -> bool:
+    return system.monotonic() - stat.start_time / system.clock_ticks() > _SETTLED_SECONDS
 
 
 def belonging(

@@ -13,6 +13,8 @@ from trainwarden.runs.lines import clean
 from trainwarden.supervise.kept import Kept
 
 _CHUNK = 256 * 1024
+WRITE_SECONDS = 1.0
+"""How often progress is written that only goes on; a change of what the training does is written at once."""
 _TAIL = 64 * 1024
 """How much of the end of the output is read for a signal that a launcher names."""
 
@@ -33,6 +35,8 @@ class Generation:
         self._offset = self._follower.progress().position
         self._file: BinaryIO | None = None
         self._unwritten = True
+        self._written_at = 0.0
+        self._told: tuple[object, ...] = ()
 
     def follow(self, now: float) -> None:
         """Read what was printed since the last time; write the progress where there was any."""
@@ -40,13 +44,15 @@ class Generation:
             self._follower.feed(data, now)
             self._unwritten = True
         if self._unwritten:
-            self._write()
+            progress = self._follower.progress()
+            if _news(progress) != self._told or abs(now - self._written_at) >= WRITE_SECONDS:
+                self._write(progress, now)
 
     def finish(self, now: float) -> None:
         """Read the last of it: the process that printed has ended."""
         self.follow(now)
         self._follower.finish(now)
-        self._write()
+        self._write(self._follower.progress(), now)
 
     def progress(self) -> Progress:
         """What its output has told so far."""
@@ -84,9 +90,10 @@ class Generation:
         self._offset += len(data)
         return data
 
-    def _write(self) -> None:
+    def _write(self, progress: Progress, now: float) -> None:
+        self._written_at, self._told = now, _news(progress)
         with suppress(OSError):  # a full disk: what was read is kept, and written once there is room
-            self._folder.write_progress(self._follower.progress())
+            self._folder.write_progress(progress)
             self._unwritten = False
 
     def _tail(self) -> bytes:
@@ -96,6 +103,11 @@ class Generation:
                 return log.read()
         except OSError:
             return b""
+
+
+def _news(progress: Progress) -> tuple[object, ...]:
+    """What nobody should learn a second late."""
+    return progress.phase, progress.errors, progress.counter
 
 
 def _former_progress(folder: RunFolder) -> Progress | None:

@@ -25,6 +25,9 @@ from trainwarden.supervise.respawn import SupervisorChild
 
 _PR_SET_CHILD_SUBREAPER = 36  # <sys/prctl.h>
 _TICK = 1.0
+_LITTLE, _GATHER = 1024, 0.2
+"""A training that prints less than so many bytes at once is heard again after so many seconds: ten short lines a
+second need not wake this process ten times. One that prints much is drained at full speed, or it would be blocked."""
 _LAST_OUTPUT, _QUIET = 1.0, 0.1
 """After the training's exit: how long its terminal is drained at most, and what counts as empty, seconds."""
 
@@ -43,6 +46,8 @@ class Keeper:
         self._started: terminal.Started | None = None
         self._log: OutputLog | None = None
         self._open = True
+        self._idle = False
+        """Whether the training printed so little that there is time to let more come."""
         self._selector = selectors.DefaultSelector()
         self._supervisor = SupervisorChild(folder, self._selector, self._obey)
 
@@ -62,6 +67,9 @@ class Keeper:
         self._supervisor.tend()
         for ready, _ in self._selector.select(self._supervisor.wait_seconds(_TICK)):
             ready.data()
+        if self._idle:
+            self._idle = False
+            time.sleep(_GATHER)
         if self._unwritten:
             self._write_record()
 
@@ -121,7 +129,9 @@ class Keeper:
 
     def _drain(self) -> None:
         if self._started is not None and self._log is not None:
-            self._log.write(terminal.read(self._started.master))
+            said = terminal.read(self._started.master)
+            self._log.write(said)
+            self._idle = len(said) < _LITTLE
 
     def _reap(self) -> None:
         """Wait for every child that has died: the training, a supervisor, an orphan of the training."""

@@ -1,5 +1,7 @@
 """``keeper.json``: what only the keeper knows, read by the supervisor."""
 
+import os
+
 import msgspec
 from msgspec import Struct
 
@@ -38,6 +40,26 @@ def read(folder: RunFolder) -> Kept | None:
         return None
     except (OSError, msgspec.MsgspecError) as error:
         raise RunFolderError(f"{folder.keeper_path}: {error}") from error
+
+
+class KeptFile:
+    """``keeper.json``, read anew only where it was replaced: the supervisor looks a few times a second."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._seen: tuple[int, int] | None = None
+        self._kept: Kept | None = None
+
+    def read(self) -> Kept | None:
+        """As ``read``."""
+        try:
+            stat = os.stat(self._folder.keeper_path)  # noqa: PTH116  (the supervisor's hot path)
+        except OSError:
+            return read(self._folder)
+        if (stat.st_ino, stat.st_mtime_ns) != self._seen:
+            self._kept = read(self._folder)
+            self._seen = stat.st_ino, stat.st_mtime_ns
+        return self._kept
 
 
 def read_generation(folder: RunFolder, generation: int) -> Kept | None:

@@ -6,6 +6,8 @@ that is a healthy run, and must be neither stopped nor restarted.
 
 MEDIANS = 4
 """A training that takes no step for so many of its own median steps does not go on."""
+LAST_OUTPUT = 1.0
+"""Seconds after its last process for which what it printed may still be on its way."""
 
 
 class Orphan:
@@ -17,10 +19,13 @@ class Orphan:
     def __init__(self, grace: float, steps: int, now: float) -> None:
         self._grace = grace
         self._steps = steps
-        self._since = now
+        self._since = self._lived = now
 
-    def goes_on(self, steps: int, median_step_seconds: float | None, now: float) -> bool:
-        """Whether it has taken a step lately."""
+    def goes_on(self, steps: int, median_step_seconds: float | None, lives: bool, now: float) -> bool:
+        """Whether a process of it lives and has taken a step lately."""
+        self._lived = now if lives else self._lived
+        if not lives:
+            return now - self._lived < LAST_OUTPUT
         if steps > self._steps:
             self._steps, self._since = steps, now
         return now - self._since < max(self._grace, MEDIANS * (median_step_seconds or 0.0))

@@ -14,9 +14,8 @@ from trainwarden.runs.ending import HAND_SIGNALS, classify
 from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.members import Census, as_members, living
 from trainwarden.runs.usage import Meter
-from trainwarden.supervise import kept as kept_record
 from trainwarden.supervise.generation import Generation
-from trainwarden.supervise.kept import Exit, Kept
+from trainwarden.supervise.kept import Exit, Kept, KeptFile
 from trainwarden.supervise.orphan import Orphan
 from trainwarden.supervise.resumable import problem
 from trainwarden.supervise.stopping import StopProcedure
@@ -42,6 +41,7 @@ class RunWatch:
 
     def __init__(self, folder: RunFolder, spec: RunSpec, kept: Kept, now: Now) -> None:
         self._folder = folder
+        self._record = KeptFile(folder)
         self._spec = spec
         self._recipe = recipe_of(spec)
         self._problem = problem(spec)
@@ -109,7 +109,7 @@ class RunWatch:
 
     def _read_record(self, now: Now) -> None:
         with suppress(RunFolderError):
-            found = kept_record.read(self._folder)
+            found = self._record.read()
             if found is not None and found.generation > self.kept.generation:  # a launch that came late
                 self.launched(found, None, now)
             elif found is not None:
@@ -164,8 +164,8 @@ class RunWatch:
         if self._orphan is None:
             self._orphan = Orphan(self._spec.limits.orphan_grace, progress.steps_done, now.monotonic)
             self.scan(now)
-        takes_steps = self._orphan.goes_on(progress.steps_done, progress.median_step_seconds, now.monotonic)
-        return takes_steps and bool(living(self._members))
+        lives = bool(living(self._members))
+        return self._orphan.goes_on(progress.steps_done, progress.median_step_seconds, lives, now.monotonic)
 
     def _clear_after_keeper(self, now: Now) -> None:
         """The terminal is gone, and mostly the training with it: whoever is left must not train on unseen."""
