@@ -328,7 +328,7 @@ def test_an_interrupt_within_a_step_reaches_the_training(heartbeat: Heartbeat) -
 def test_a_worker_that_was_forked_stays_silent_and_one_that_steps_is_heard(launched: RunFolder) -> None:
     done = run_script(
         """
-        import os, threading
+        import os, threading, time
         from trainwarden.heartbeat import Heartbeat
         heartbeat = Heartbeat()
         heartbeat.step(1)
@@ -337,13 +337,15 @@ def test_a_worker_that_was_forked_stays_silent_and_one_that_steps_is_heard(launc
             silent = threading.active_count() == 1
             sys.exit(0 if silent else 1)  # by the same handlers as the parent's end
         assert os.waitpid(worker, 0)[1] == 0
-        heartbeat.close()
-        trainer = os.fork()
+        while not os.path.exists(os.environ['BEATEN']):
+            time.sleep(0.01)
+        trainer = os.fork()  # while the thread of this process is at work
         if trainer == 0:
             heartbeat.step(2)
             sys.exit(0)
         assert os.waitpid(trainer, 0)[1] == 0
-        """
+        """,
+        BEATEN=str(launched.progress_path("heartbeat", 0)),
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert (only(launched).step, only(launched).steps_done) == (2, 2)
