@@ -22,6 +22,10 @@ PARTS: dict[str, Callable[[Bench], Part]] = {
 }
 
 
+PAGE = programs.REPOSITORY / "docs" / "benchmarks.md"
+HEADING = "## The last figures\n"
+
+
 def main() -> None:
     """Run the parts that were asked for."""
     asked = _arguments()
@@ -37,22 +41,35 @@ def main() -> None:
             parts.append(PARTS[name](Bench(found, Path(folder), asked.quick, say)))
     if asked.json:
         print(report.as_json(parts))
-    elif asked.markdown:
-        print(report.as_markdown(parts))
+    elif asked.write:
+        _write(report.as_markdown(parts))
     else:
         console = Console(width=None if sys.stdout.isatty() else 120)
         console.print(f"[bold]trainwarden bench[/bold], {report.now()}, {report.machine()}", highlight=False)
         report.show(parts, console)
 
 
+def _write(figures: str) -> None:
+    """Put them in the place of the page's old ones, which are everything below its last heading."""
+    said, heading, _ = PAGE.read_text().partition(HEADING)
+    PAGE.write_text(f"{said}{heading}\n{figures}")
+
+
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help=f"only these: {', '.join(PARTS)}")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description="What trainwarden costs, beside its peers and the floor."
+    )
+    only = f"only these parts: {', '.join(PARTS)}"
+    # The empty list: argparse holds what nobody asked for against the choices, too.
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="PART", help=only)
     parser.add_argument("--quick", action="store_true", help="a fast look; the figures swing")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
-    form.add_argument("--markdown", action="store_true", help="print Markdown, as docs/benchmarks.md has it")
-    return parser.parse_args()
+    form.add_argument("--write", action="store_true", help=f"put the figures into {PAGE.name} instead of printing them")
+    asked = parser.parse_args()
+    if asked.write and (asked.quick or asked.parts):
+        parser.error("--write is for the whole bench: the page holds the figures of one run")
+    return asked
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from trainwarden.heartbeat import Heartbeat
 def main() -> None:
     """Take the steps."""
     steps, a_second = int(sys.argv[1]), float(sys.argv[2])
-    heartbeat = Heartbeat("beating")
+    heartbeat = Heartbeat()
     began = time.perf_counter()
     for step in range(1, steps + 1):
         heartbeat.step(step, loss=0.09)

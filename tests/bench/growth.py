@@ -22,7 +22,7 @@ def run(bench: Bench) -> Part:
     files = FILES // 10 if bench.quick else FILES
     with ExitStack() as stack:
         bench.say(f"making {sum(RUNS)} runs, and {files:,} checkpoint files")
-        states = {f"{runs} runs": machine.state_home(bench.folder / str(runs), runs, []) for runs in RUNS}
+        states = {_named(runs): machine.state_home(bench.folder / str(runs), runs, []) for runs in RUNS}
         states["many files"] = _with_files(bench.folder / "files", files)
         exporters = [stack.enter_context(scrapes.ours(state, bench.folder, name)) for name, state in states.items()]
         bench.say("waiting until every checkpoint was looked at once")
@@ -32,6 +32,10 @@ def run(bench: Bench) -> Part:
         times = scrapes.latencies(exporters, 10 if bench.quick else 100, gzip=False)
         rows = [_row(exporter, times[exporter.name].p50, files) for exporter in exporters]
     return Part("More runs, more files", ("", "scrape p50, ms", "series", "RSS, MB"), rows, _targets(times, files))
+
+
+def _named(runs: int) -> str:
+    return "1 run" if runs == 1 else f"{runs} runs"
 
 
 def _with_files(folder: Path, files: int) -> dict[str, str]:
@@ -59,7 +63,7 @@ def _row(exporter: Exporter, p50: float, files: int) -> tuple[str, ...]:
 
 
 def _targets(times: dict[str, scrapes.Times], files: int) -> list[Target]:
-    few, some, many = (times[f"{runs} runs"].p50 for runs in RUNS)
+    few, some, many = (times[_named(runs)].p50 for runs in RUNS)
     flat, steep = (some - few) / (RUNS[1] - RUNS[0]), (many - some) / (RUNS[2] - RUNS[1])
     added = times["many files"].p50 - few
     return [

@@ -49,7 +49,8 @@ def machine() -> str:
     model = next((line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")), "")
     cores = len(os.sched_getaffinity(0))
     processor = f"{cores} cores of {model or platform.machine()}"
-    return f"{processor}, Linux {platform.release()}, Python {platform.python_version()}"
+    linux = ".".join(platform.release().split(".")[:2])
+    return f"{processor}, Linux {linux}, Python {platform.python_version()}"
 
 
 def _cpuinfo() -> list[str]:
@@ -105,8 +106,8 @@ def as_json(parts: Iterable[Part]) -> str:
 
 
 def as_markdown(parts: Iterable[Part]) -> str:
-    """The tables and targets as ``docs/benchmarks.md`` has them."""
-    return "\n".join(_markdown(part) for part in parts)
+    """The tables and targets, as ``docs/benchmarks.md`` has them below its heading of figures."""
+    return "\n".join([f"{now()}, {machine()}.\n", *(_markdown(part) for part in parts)])
 
 
 def _markdown(part: Part) -> str:
