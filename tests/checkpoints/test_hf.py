@@ -230,3 +230,11 @@ class TestSettings:
 def test_weights_alone_at_the_end_are_no_checkpoint(tmp_path: Path) -> None:
     make_weights(tmp_path / "model.safetensors")
     assert HF.find(tmp_path, None) == []
+
+
+def test_a_configuration_that_was_cut_short(tmp_path: Path) -> None:
+    """Resuming reads it, and dies of it."""
+    made = make(tmp_path, 500, ("config.json", *WRITE_ORDER))
+    assert fault(made) == ""
+    cut(made / "config.json", 0)
+    assert fault(made) == f"{made / 'config.json'}: is not JSON: the save was cut short"

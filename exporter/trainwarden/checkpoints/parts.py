@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from trainwarden.checkpoints import safetensors, torchzip
-from trainwarden.checkpoints.reading import read_json
+from trainwarden.checkpoints.reading import json_fault, read_json
 
 CHECKS = {
     ".safetensors": safetensors.fault,
@@ -22,6 +22,8 @@ CHECKS = {
     ".pth": torchzip.fault,
 }
 """How a file is verified, by its ending."""
+_CHECKS_WITHIN = {**CHECKS, ".json": json_fault}
+"""Beside the checkpoint's own files a trainer reads its configuration again, which is JSON."""
 _INDEX = ".index.json"
 _SHARDED = ("latest", "zero_to_fp32.py", "pytorch_model", "optimizer_0", "model_0")
 _SHARDED_BEGIN = ("global_step", "pytorch_model_fsdp", "__")
@@ -39,8 +41,8 @@ def missing(folder: Path, names: Sequence[str]) -> str:
 
 def damaged(folder: Path) -> str:
     """The fault of the first damaged file, whatever wrote it; empty where all are whole. Raises ``OSError``."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix in CHECKS)
-    return next(filter(None, (CHECKS[path.suffix](path) for path in files)), "")
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _CHECKS_WITHIN)
+    return next(filter(None, (_CHECKS_WITHIN[path.suffix](path) for path in files)), "")
 
 
 def out_of_order(folder: Path, names: Sequence[str]) -> str:

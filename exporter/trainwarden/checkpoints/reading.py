@@ -52,6 +52,11 @@ def read_json(path: Path, kind: type[T]) -> T | None:
         return None
 
 
+def json_fault(path: Path) -> str:
+    """Empty where the file is JSON, else one sentence that names it. Raises ``OSError``."""
+    return "" if read_json(path, dict[str, msgspec.Raw]) is not None else f"{path}: is not JSON: the save was cut short"
+
+
 def _hole(file: BufferedReader) -> str:
     """A writer that sets the length first and is killed leaves a file of the right size with a hole at its end."""
     size = size_of(file)

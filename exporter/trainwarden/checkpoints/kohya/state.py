@@ -20,9 +20,9 @@ def fault(folder: Path, epoch: int | None) -> str:
     try:
         return (
             parts.missing(folder, WRITE_ORDER)
+            or _wrong_epoch(folder, epoch)
             or parts.damaged(folder)
             or parts.out_of_order(folder, WRITE_ORDER)
-            or _wrong_epoch(folder, epoch)
         )
     except OSError as error:
         return f"{folder}: cannot be read: {error.strerror}"
