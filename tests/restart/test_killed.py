@@ -5,18 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.restart.killing import Killed, about_line, die
 from tests.restart.world import World, ledger
 from trainwarden.model import Outcome, Phase
-from trainwarden.restart.events import AnyEvent, Recovered
-from trainwarden.restart.ledger import Ledger
+from trainwarden.restart.events import Recovered
 from trainwarden.restart.states import HoldReason, State
 
 LINES = 10
 """Accepted, Decided, Captured, Stopping, Died, Freed, Paused, Chosen, Launched, Recovered."""
-
-
-class Killed(BaseException):
-    """SIGKILL: nothing catches it."""
 
 
 @pytest.fixture
@@ -25,21 +21,6 @@ def world(tmp_path: Path) -> World:
     world.save(2, age=9000)
     world.save(4, age=3600)
     return world
-
-
-def kill_at(monkeypatch: pytest.MonkeyPatch, line: int, *, written: bool) -> None:
-    """The receiver dies once, just before or just after this line has reached the disk."""
-    append, seen = Ledger.append, []
-
-    def dying(self: Ledger, event: AnyEvent) -> None:
-        seen.append(event)
-        if len(seen) == line and not written:
-            raise Killed
-        append(self, event)
-        if len(seen) == line:
-            raise Killed
-
-    monkeypatch.setattr(Ledger, "append", dying)
 
 
 def live(world: World, meanwhile: Callable[[World], None] = lambda _: None) -> None:
@@ -70,7 +51,7 @@ def train_on(world: World) -> None:
 def test_killed_at_every_line_it_launches_once_and_recovers(
     world: World, monkeypatch: pytest.MonkeyPatch, line: int, written: bool
 ) -> None:
-    kill_at(monkeypatch, line, written=written)
+    about_line(monkeypatch, line, die, written=written)
     live(world)
     assert world.launched == [("luca-000004-state", 2)]
     desk = world.desk()
@@ -84,7 +65,7 @@ def test_killed_at_every_line_it_launches_once_and_recovers(
 def test_a_run_that_trains_again_when_the_receiver_comes_back_is_not_stopped(
     world: World, monkeypatch: pytest.MonkeyPatch, line: int
 ) -> None:
-    kill_at(monkeypatch, line, written=True)
+    about_line(monkeypatch, line, die, written=True)
 
     def recover(world: World) -> None:
         world.pass_time(3600)
@@ -99,7 +80,7 @@ def test_a_run_that_trains_again_when_the_receiver_comes_back_is_not_stopped(
 def test_a_run_that_its_user_closed_meanwhile_is_not_launched(
     world: World, monkeypatch: pytest.MonkeyPatch, line: int, written: bool
 ) -> None:
-    kill_at(monkeypatch, line, written=written)
+    about_line(monkeypatch, line, die, written=written)
 
     def stop_by_hand(world: World) -> None:
         if world.state.generation == 1:
@@ -116,7 +97,7 @@ def test_a_run_that_its_user_closed_meanwhile_is_not_launched(
 def test_a_launch_whose_record_was_lost_is_found_and_not_repeated(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kill_at(monkeypatch, 9, written=False)
+    about_line(monkeypatch, 9, die, written=False)
     desk = world.desk()
     with pytest.raises(Killed):
         world.alert(desk)
