@@ -81,6 +81,67 @@ def test_samples_and_validation_are_no_steps(evaluation: str) -> None:
     assert said(bar(1), bar(2), evaluation, bar(3)).phase is Phase.TRAINING
 
 
+def epoch_bar(epoch: int, n: int, stats: str = "") -> str:
+    return f"\rEpoch {epoch}:  10%|█   | {n}/16 [00:00<00:10, 1.00s/it{stats}]"
+
+
+def test_what_may_be_compiled_before_the_first_step_is_no_training_yet() -> None:
+    assert said("\r  0%|   | 0/1980 [00:00<?, ?it/s]").phase is Phase.STARTING
+    assert said("\r  0%|   | 0/1980 [00:00<?, ?it/s]", "\r  0%|   | 1/1980 [00:00<?, ?it/s]").phase is Phase.TRAINING
+
+
+def test_behind_a_full_bar_a_trainer_evaluates_or_saves_without_a_word_until_the_next_step() -> None:
+    follower = Follower(1, 0.0)
+    progress = said(epoch_bar(0, 15), epoch_bar(0, 16), epoch_bar(0, 16, ", train_loss=0.1"), follower=follower)
+    assert (progress.phase, progress.phase_since) == (Phase.EVALUATING, 2.0)
+    assert said(epoch_bar(1, 0), follower=follower).phase is Phase.EVALUATING
+    assert said(epoch_bar(1, 1), follower=follower).phase is Phase.TRAINING
+
+
+def test_a_save_is_timed_until_the_next_sign_of_training() -> None:
+    follower = Follower(1, 0.0)
+    said(bar(1), bar(2), "\nsaving checkpoint: a\n", bar(2), follower=follower)
+    assert follower.progress().last_save_seconds is None
+    follower.feed(b"\nepoch 2/6\n", 10.0)
+    assert follower.progress().last_save_seconds == 7.0
+
+
+def test_the_last_save_ends_with_the_output() -> None:
+    follower = Follower(1, 0.0)
+    said(bar(1), "\nsaving checkpoint: a\n", follower=follower)
+    follower.finish(5.0)
+    assert follower.progress().last_save_seconds == 3.0
+
+
+def test_a_bar_of_something_prepared_gives_way_to_the_longer_one_that_follows_and_has_no_name_either() -> None:
+    progress = said(
+        "\r 10%|█  | 1/10 [00:01]",
+        "\r100%|█| 10/10 [00:01]\n",
+        *(f"\r 1%|  | {n}/1980 [00:00<?, ?it/s]" for n in (0, 1, 2)),
+    )
+    assert (progress.step, progress.max_steps, progress.steps_done) == (2, 1980, 2)
+
+
+@pytest.mark.parametrize(
+    ("output", "framework"),
+    [
+        (HEADER, "kohya"),
+        ("\r  1%|   | 1/1980 [00:00<?, ?it/s]", "torch"),
+        ("\r  1%|   | 1/9 [00:00<?, ?it/s]{'loss': 4.3, 'epoch': 0.2}\n", "hf"),
+        ("\rSanity Checking DataLoader 0:   0%|   | 0/2 [00:00<?, ?it/s]", "lightning"),
+        ("loading the model\n", ""),
+    ],
+)
+def test_the_framework_is_known_by_what_only_it_prints(output: str, framework: str) -> None:
+    assert said(output).framework == framework
+
+
+def test_of_ranks_whose_lines_are_told_apart_only_the_lowest_counts() -> None:
+    lines = "".join(f"[default{rank}]:{bar(n)[1:]}\n" for n in range(1, 9) for rank in (1, 0, 3, 2))
+    progress = said(lines)
+    assert (progress.step, progress.steps_done) == (8, 7)
+
+
 # --- durations --------------------------------------------------------------------------------------------
 def timed(progress: Progress) -> tuple[int, float]:
     assert progress.durations is not None
@@ -165,6 +226,12 @@ def test_a_lost_loss_is_counted_once_and_the_steps_go_on() -> None:
     assert "4/60" not in progress.last_error
     assert "2/60" in progress.last_error
     assert said(bar(1, "nan"), bar(2, "0.5"), bar(3, "inf")).errors == {"nan_loss": 2}
+
+
+def test_each_step_drawn_with_a_lost_loss_is_counted_once_over_all_generations() -> None:
+    follower = Follower(2, 0.0, carried_nonfinite=5)
+    progress = said(bar(1), bar(2, "nan"), bar(2, "nan"), bar(3, "inf"), bar(4), bar(5, "nan"), follower=follower)
+    assert (progress.nonfinite_losses, progress.errors) == (8, {"nan_loss": 2})
 
 
 def test_errors_are_counted_over_all_generations_and_the_newest_line_is_kept() -> None:

@@ -27,18 +27,20 @@ _NUMBER = r"[-+]?(?:nan|inf|\d{1,20}(?:\.\d{0,20})?(?:e[-+]?\d{1,3})?)"
 # `steps:  33%|███▎      | 20/60 [00:07<00:15,  2.51it/s, avr_loss=1.08]`; Colab draws no bar between % and n.
 # In a narrow terminal tqdm cuts the line off, so the last bracket may be missing.
 _TQDM = re.compile(
-    r"\s*(?:(?P<name>[^|%]{1,80}?):\s+)?\d{1,3}%(?:\|[^|]{0,800}\|)?\s+"
+    r"(?:(?P<name>[^|%]{1,80}?):\s+)?\d{1,3}%(?:\|[^|]{0,800}\|)?\s+"
     r"(?P<n>\d{1,12})/(?P<total>\d{1,12}) \[(?P<tail>[^\]]{0,400})(?P<closed>\]?)"
 )
 # `Epoch 0/1  ━━━━━━╺━━━━━ 8/16 0:00:00 • 0:00:01 854.24it/s train_loss: 0.066` (Lightning with rich)
 _RICH = re.compile(
-    r"\s*(?P<name>[A-Z][\w /]{1,80}?)\s+[━╸╺ ]{1,400}"
+    r"(?P<name>[A-Z][\w /]{1,80}?)\s+[━╸╺ ]{1,400}"
     r"(?P<n>\d{1,12})/(?P<total>\d{1,12}) {1,8}(?=(?:\d+|-):(?:\d\d|-))(?P<tail>.{0,400})"
 )
 # `[Train] Epoch: [2][317/4100]  Loss:0.341 (Avg 0.5512)` (many plain PyTorch scripts)
 _BRACKETS = re.compile(
     r".{0,40}?(?P<name>Epoch: ?\[\d{1,6}\])\[\s*(?P<n>\d{1,12})/(?P<total>\d{1,12})\](?P<tail>.{0,400})"
 )
+_BARS = (("%", _TQDM), ("━", _RICH), ("Epoch: ", _BRACKETS), ("Epoch:[", _BRACKETS))
+"""And what stands in every such line, but hardly in any other: most lines are no bar."""
 _EPOCH_NAME = re.compile(r"(?:Train(?:ing)? )?Epoch:? ?\[?(?P<epoch>\d{1,6})(?:/(?P<of>\d{1,6}))?\]?", re.IGNORECASE)
 _TRAIN_NAME = re.compile(r"(?:train(?:ing)?|iterations?)(?: (?:steps|progress))?", re.IGNORECASE)
 _BAR_LOSS = re.compile(rf"(?<!\w)(?:avr_loss|train_loss|loss)\s?[=:]\s?(?P<loss>{_NUMBER})", re.IGNORECASE)
@@ -73,8 +75,8 @@ def read_rank(text: str) -> tuple[int | None, str]:
 
 def read_bar(text: str) -> tuple[Bar | None, str]:
     """The bar that ``text`` begins with, and what follows it (error text is often glued to a bar)."""
-    head = text[:_HEAD]
-    match = _TQDM.match(head) or _RICH.match(head) or _BRACKETS.match(head)
+    line = text.lstrip()
+    match = next((pattern.match(line[:_HEAD]) for sign, pattern in _BARS if sign in line[:_HEAD]), None)
     if match is None:
         return None, text
     name, epoch, max_epochs = _canonical(match["name"] or UNNAMED, from_zero=match.re is _RICH)
@@ -82,7 +84,7 @@ def read_bar(text: str) -> tuple[Bar | None, str]:
     # What a number would have gone on to say, and where the bar ends, cannot be told of a line that was cut off.
     tail = match["tail"].rpartition(",")[0] if cut_off else match["tail"]
     bar = Bar(name, int(match["n"]), int(match["total"]), find_loss(tail), epoch, max_epochs)
-    return bar, text[match.end("total") if cut_off else match.end() :]
+    return bar, line[match.end("total") if cut_off else match.end() :]
 
 
 def find_loss(tail: str) -> float | None:

@@ -30,7 +30,7 @@ class Counting:
     def __init__(self, progress: Progress, resumed_epochs: int | None = None, base_step: int | None = None) -> None:
         self._resumed_epochs = resumed_epochs
         self._base_step = base_step
-        self.max_steps = progress.max_steps
+        self._max_steps = None if progress.counter == EPOCH else progress.max_steps
         self.epoch = progress.epoch
         self.max_epochs = progress.max_epochs
         self.batches_per_epoch = progress.batches_per_epoch
@@ -40,6 +40,8 @@ class Counting:
         self.count = progress.count
         """What it last said."""
         self.steps_done = progress.steps_done
+        self.total = self.batches_per_epoch if self._max_steps is None else self._max_steps
+        """What the bar counts to. kohya's own may be less than the steps of the run, after a resume."""
         first = self._first_step
         self._own = (progress.count or 0) if progress.step is None or first is None else progress.step - first
         """Steps of this generation as the bar tells them."""
@@ -69,9 +71,11 @@ class Counting:
         return None if self.count is None or first is None else first + self._own
 
     @property
-    def total(self) -> int | None:
-        """What the counting bar counts to."""
-        return self.batches_per_epoch if self.max_steps is None or self.counter == EPOCH else self.max_steps
+    def max_steps(self) -> int | None:
+        """Steps of the whole run, as far as it is known."""
+        if self.counter != EPOCH:
+            return self._max_steps
+        return self.max_epochs * self.batches_per_epoch if self.max_epochs and self.batches_per_epoch else None
 
     @property
     def full(self) -> bool:
@@ -100,12 +104,12 @@ class Counting:
         """Take over what a line of the header says."""
         for name, said in header._asdict().items():
             if said is not None:
-                setattr(self, name, said)
+                setattr(self, "_max_steps" if name == "max_steps" else name, said)
 
     def begin(self, counter: str) -> None:
         """The bar ``counter`` counts the steps from now on, instead of a less sure one if there was one."""
         if self.counter is not None:
-            self.max_steps = self.batches_per_epoch = None
+            self._max_steps = self.batches_per_epoch = self.total = None
         self.counter, self.count, self._own, self.steps_done = counter, None, 0, 0
         self._drawn = self._usual = 0
 
@@ -172,14 +176,14 @@ class Counting:
         return begun and n == self.total and self._usual >= _OFTEN > self._drawn
 
     def _note_totals(self, bar: Bar, begun_anew: bool) -> None:
+        self.total = bar.total
         self.max_epochs = bar.max_epochs or self.max_epochs
         self.epoch = bar.epoch or self.epoch
         if bar.name == EPOCH:
             self.batches_per_epoch = bar.total
-            self.max_steps = self.max_epochs * bar.total if self.max_epochs else None
         elif bar.name == STEPS:
-            self.max_steps = self.max_steps or bar.total
+            self._max_steps = self._max_steps or bar.total
         elif begun_anew:  # it counts an epoch
-            self.batches_per_epoch, self.max_steps = bar.total, None
+            self.batches_per_epoch, self._max_steps = bar.total, None
         elif self.batches_per_epoch is None:
-            self.max_steps = bar.total
+            self._max_steps = bar.total

@@ -69,7 +69,7 @@ _EPOCH = re.compile(r"\s*epoch (\d{1,6})/(\d{1,6})\s*")
 _SAVING = re.compile(
     r"\bsaving (?:checkpoint: |state at (?:epoch|step) |last state)|\bSaving (?:current state|model checkpoint) to "
 )
-_CACHING = re.compile(r"\bcaching (?:latents|text encoder)|\bchecking cache validity", re.IGNORECASE)
+_CACHING = re.compile(r"\b[Cc]aching (?:latents|[Tt]ext [Ee]ncoder)|\bchecking cache validity")
 _EVALUATING = re.compile(r"\bgenerating sample images\b")
 # With rich, each logged line ends in the name of the source file; with --console_log_simple it does not.
 _KOHYA = re.compile(
@@ -96,6 +96,13 @@ _WORDS: tuple[tuple[re.Pattern[str], Event], ...] = (
 )
 
 
+_HINTS = (
+    *("aving ", "aching ", "checking cache", ".py:", "DreamBooth", "generating ", "prepare images", "loading image"),
+    *("{'", "***** Running", "PU available", "LOCAL_RANK", "`Trainer.fit`", "Restor"),
+)
+"""Every such line holds one of these; most lines hold none, and need no pattern."""
+
+
 def read_line(line: str) -> list[Event]:
     """Everything that one line says, in its order; nothing for most lines."""
     rank, text = read_rank(line)
@@ -112,7 +119,8 @@ def _read_words(text: str) -> list[Event]:
         return [Speaks(KOHYA), Header(**{_HEADER_FIELDS[header["words"]]: int(header["value"])})]
     if epoch := _EPOCH.fullmatch(head):
         return [EpochStarted(int(epoch[1]), int(epoch[2]))]
-    events = [event for pattern, event in _WORDS if pattern.search(head)]
+    hinted = any(hint in head for hint in _HINTS)
+    events = [event for pattern, event in _WORDS if pattern.search(head)] if hinted else []
     if (loss := read_loss(head)) is not None:
         return [*events, Loss(loss)]
     fault = read_fault(text)

@@ -23,7 +23,7 @@ from typing import Any
 from msgspec import structs
 
 from trainwarden.model import ErrorKind, Phase, Progress
-from trainwarden.runs.bars import STEPS, UNNAMED, Bar, counts_steps, find_loss
+from trainwarden.runs.bars import EPOCH, STEPS, UNNAMED, Bar, counts_steps, find_loss
 from trainwarden.runs.counting import Counting
 from trainwarden.runs.durations import StepTimes
 from trainwarden.runs.events import (
@@ -295,6 +295,8 @@ class Follower:
             self._enter(Phase.CACHING, now)
 
     def _begin_epoch(self, epoch: EpochStarted, now: float) -> None:
+        if self._counting.counter == EPOCH:  # that bar's name tells the epoch
+            return
         self._counting.note(Header(max_epochs=epoch.of))
         self._counting.epoch = epoch.number
         if self._counting.count is not None:
