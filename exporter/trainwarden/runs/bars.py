@@ -32,7 +32,7 @@ _TQDM = re.compile(
 )
 # `Epoch 0/1  ━━━━━━╺━━━━━ 8/16 0:00:00 • 0:00:01 854.24it/s train_loss: 0.066` (Lightning with rich)
 _RICH = re.compile(
-    r"(?P<name>[A-Z][\w /]{1,80}?)\s+[━╸╺ ]{1,400}"
+    r"(?P<name>[A-Z]\w{1,30}(?: [\w/]{1,20}){0,3}) {1,4}[━╸╺][━╸╺ ]{0,400}"
     r"(?P<n>\d{1,12})/(?P<total>\d{1,12}) {1,8}(?=(?:\d+|-):(?:\d\d|-))(?P<tail>.{0,400})"
 )
 # `[Train] Epoch: [2][317/4100]  Loss:0.341 (Avg 0.5512)` (many plain PyTorch scripts)
