@@ -103,6 +103,8 @@ def test_whatever_happens_at_whatever_stage_one_lives_or_somebody_knows(
     _judge(world, desk)
     if meanwhile == "nothing":
         assert world.launched == [("luca-000004-state", 2)]
+    if meanwhile == "recovered" and STAGES.index(stage) <= STAGES.index("stopping"):
+        assert (world.asked_to_stop, world.launched) == ([], []), "what trains again is let go"
     if meanwhile in ("finished", "stopped by hand") and happened != [0]:
         assert len(world.launched) == max(0, happened[0] - 1), "nothing is launched after the end that was wanted"
 
