@@ -4,10 +4,12 @@ import math
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from typing import Generic, TypeVar
 
+from trainwarden import workers
 from trainwarden.errors import TrainwardenError
 
 T = TypeVar("T")
@@ -53,8 +55,11 @@ class Asked(Generic[T]):
         self._future: Future[T] = Future()
         self._began = time.monotonic()
         self._ended: float | None = None
-        # A daemon: the process can end though the reading never does.
-        threading.Thread(target=self._work, args=(read,), daemon=True).start()
+        workers.begin(lambda: self._work(read))
+
+    def settle(self, seconds: float) -> None:
+        """Wait for it so long at most, whether it answers or not."""
+        wait([self._future], timeout=seconds)
 
     def is_back(self) -> bool:
         """Whether it has come to an end, well or not."""
@@ -88,7 +93,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Rounds(Generic[K, T]):
-    """Reads many things one after the other in a worker thread, and goes on without those that hang.
+    """Reads many things one after the other in a thread of its own, and goes on without those that hang.
 
     Most rounds cost one thread. When a thing has not answered ``each`` seconds after its turn began, something is amiss
     that others may share (a server, say): each of those left then gets a thread, so that those that answer do so in
@@ -99,12 +104,12 @@ class Rounds(Generic[K, T]):
     def __init__(self, each: float, whole: float) -> None:
         self._each = each
         self._whole = whole
-        self._stuck: dict[K, threading.Thread] = {}
+        self._stuck: dict[K, _Turn[K, T]] = {}
 
     @property
     def stuck(self) -> frozenset[K]:
         """What hung when it was last its turn, and still does."""
-        return frozenset(key for key, thread in self._stuck.items() if thread.is_alive())
+        return frozenset(key for key, turn in self._stuck.items() if not turn.is_back)
 
     def read(self, readings: Mapping[K, Callable[[], T]], seconds: float = math.inf) -> dict[K, "T | Exception"]:
         """What each said, or raised; ``OverdueError`` for what hangs. ``seconds`` can only tighten the round.
@@ -112,7 +117,7 @@ class Rounds(Generic[K, T]):
         One call at a time: whoever shares this sees to that.
         """
         until = time.monotonic() + min(self._whole, seconds)
-        self._stuck = {key: thread for key, thread in self._stuck.items() if thread.is_alive()}
+        self._stuck = {key: turn for key, turn in self._stuck.items() if not turn.is_back}
         waiting = {key: read for key, read in readings.items() if key not in self._stuck}
         said = self._listen(_Turn(waiting), self._each, until) if waiting else {}
         left = [key for key in waiting if key not in said and key not in self._stuck]
@@ -125,7 +130,7 @@ class Rounds(Generic[K, T]):
     def _listen(self, turn: "_Turn[K, T]", each: float, until: float) -> dict[K, "T | Exception"]:
         hung = turn.wait(each, until)
         if hung is not None:
-            self._stuck[hung] = turn.thread
+            self._stuck[hung] = turn
         return turn.said
 
 
@@ -138,8 +143,9 @@ class _Turn(Generic[K, T]):
         self._now: tuple[K, float] | None = None
         """What is being read, and since when."""
         self._over = False
-        self.thread = threading.Thread(target=self._work, args=(dict(waiting),), daemon=True)
-        self.thread.start()
+        self.is_back = False
+        """Whether its thread has come to an end of it: of what hangs, only when that answers."""
+        workers.begin(partial(self._work, dict(waiting)))
 
     @property
     def said(self) -> "dict[K, T | Exception]":
@@ -150,7 +156,7 @@ class _Turn(Generic[K, T]):
     def wait(self, each: float, until: float) -> K | None:
         """Wait for the end, or for the first that hangs, which is returned; the worker then stops behind it."""
         with self._condition:
-            while self.thread.is_alive() and not self._over:
+            while not self._over:
                 key, since = self._now or (None, time.monotonic())
                 left = min(since + each, until) - time.monotonic()
                 if left <= 0:
@@ -160,6 +166,14 @@ class _Turn(Generic[K, T]):
         return None
 
     def _work(self, waiting: dict[K, Callable[[], T]]) -> None:
+        try:
+            self._read(waiting)
+        finally:
+            with self._condition:
+                self._over = self.is_back = True
+                self._condition.notify_all()
+
+    def _read(self, waiting: dict[K, Callable[[], T]]) -> None:
         for key, read in waiting.items():
             with self._condition:
                 if self._over:
@@ -168,9 +182,6 @@ class _Turn(Generic[K, T]):
             said = _say(read)
             with self._condition:
                 self._said[key] = said
-        with self._condition:
-            self._over = True
-            self._condition.notify_all()
 
 
 def _say(read: Callable[[], T]) -> "T | Exception":

@@ -22,3 +22,7 @@ def test_what_its_last_process_printed_is_waited_for() -> None:
     assert orphan.goes_on(5, None, True, 104.0)
     assert orphan.goes_on(5, None, False, 104.9)
     assert not orphan.goes_on(5, None, False, 105.1)
+
+
+def test_nothing_goes_on_where_nobody_is_left() -> None:
+    assert not Orphan(10.0, steps=5, now=100.0).goes_on(5, None, False, 100.0)

@@ -22,6 +22,9 @@ SCRAPE_SECONDS = 0.8
 
 What takes longer goes on meanwhile, and the scrape in which it is done has it.
 """
+HEALTHY_GPU_SECONDS = 0.05
+"""For which everything else waits while the GPUs are read: two threads that share one interpreter read slower than
+one after the other. A driver that takes longer is read beside the rest."""
 
 
 class Machine:
@@ -52,6 +55,7 @@ class Machine:
     def _read(self, now: float, left: Callable[[], float]) -> Iterator[Series]:
         watch_host, watch_gpu, watch_runs, watch_checkpoints, watch_thresholds = self._watches
         asked = self._gpu_lane.begin(partial(self._gpus.read, left()), left())
+        asked.settle(min(HEALTHY_GPU_SECONDS, left()))
         found_host = watch_host.read(partial(host.read, self._proc), now)
         found_runs = watch_runs.read(partial(self._read_runs, now, left), now)
         found_checkpoints = watch_checkpoints.read(partial(self._read_checkpoints, found_runs, now, left), now)

@@ -19,13 +19,14 @@ class Orphan:
     def __init__(self, grace: float, steps: int, now: float) -> None:
         self._grace = grace
         self._steps = steps
-        self._since = self._lived = now
+        self._since = now
+        self._lived: float | None = None
 
     def goes_on(self, steps: int, median_step_seconds: float | None, lives: bool, now: float) -> bool:
         """Whether a process of it lives and has taken a step lately."""
-        self._lived = now if lives else self._lived
         if not lives:
-            return now - self._lived < LAST_OUTPUT
+            return self._lived is not None and now - self._lived < LAST_OUTPUT
+        self._lived = now
         if steps > self._steps:
             self._steps, self._since = steps, now
         return now - self._since < max(self._grace, MEDIANS * (median_step_seconds or 0.0))
