@@ -13,12 +13,13 @@ from trainwarden.observe.record import GENERATION, Observed
 from trainwarden.observe.training import is_same_work, read_command
 from trainwarden.runs import identity
 from trainwarden.runs.folder import RunFolder, best_progress
-from trainwarden.runs.members import Census, as_members, living
+from trainwarden.runs.members import Census, living
+from trainwarden.runs.roll import Roll
 from trainwarden.runs.usage import Meter
 from trainwarden.supervise.generation import Generation
 from trainwarden.supervise.kept import Kept
-from trainwarden.supervise.watch import SCAN_SECONDS, UPDATE_SECONDS, Now
-from trainwarden.system import ProcessStat, clock_ticks
+from trainwarden.supervise.watch import Now
+from trainwarden.system import clock_ticks
 
 LAST_OUTPUT = 1.0
 """Seconds after the end for which its last words may be on their way through a pipe."""
@@ -41,10 +42,7 @@ class ObservedWatch:
         self._source = output.Source(folder, observed, output.save(folder))
         self._generation = Generation(folder, self._as_kept(), self._recipe)
         root = (observed.training.pid, observed.training.start_time)
-        self._census = Census(spec.run_id, known={root}, apart={self._myself.pid})
-        self._members: list[ProcessStat] = []
-        self._meter = self._meter_before()
-        self._scan_due = self._update_due = 0.0
+        self._roll = Roll(Census(spec.run_id, known={root}, apart={self._myself.pid}), self._meter_before())
         self._gone_since: float | None = None
         self._last_words = ""
         self.ended: Ended | None = None
@@ -80,20 +78,13 @@ class ObservedWatch:
 
     def scan(self, now: Now) -> None:
         """Look through all of /proc for members, now."""
-        self._members = self._census.scan()
-        self._scan_due = now.monotonic + SCAN_SECONDS
-        self._measure(now)
+        self._roll.scan(now.monotonic)
 
     def _count(self, now: Now) -> None:
-        if now.monotonic >= self._scan_due:
+        if self._roll.scan_is_due(now.monotonic):
             self.scan(now)
-        elif now.monotonic >= self._update_due:
-            self._members = self._census.update()
-            self._measure(now)
-
-    def _measure(self, now: Now) -> None:
-        self._update_due = now.monotonic + UPDATE_SECONDS
-        self._meter.read(self._members)
+        elif not self._roll.update(now.monotonic):
+            return
         if self._source.is_lost(now.monotonic):
             output.withdraw(self._folder, now.unix)
 
@@ -112,7 +103,7 @@ class ObservedWatch:
 
     def _heir(self) -> Identity | None:
         """The oldest member that runs the same script."""
-        heirs = (m for m in living(self._census.update()) if is_same_work(self._work, read_command(m.pid)))
+        heirs = (m for m in living(self._roll.reread()) if is_same_work(self._work, read_command(m.pid)))
         return next((found for m in heirs if (found := identity.identify(m.pid)) is not None), None)
 
     def _end(self, now: Now) -> None:
@@ -159,12 +150,7 @@ class ObservedWatch:
             started_at=self._began,
             supervisor=self._myself,
             training=self._training,
-            members=as_members(self._members),
-            rss_bytes=self._meter.usage.rss_bytes,
-            threads=self._meter.usage.threads,
-            cpu_seconds=self._meter.usage.cpu_seconds,
-            io_bytes=self._meter.usage.io_bytes,
-            gpus=self._census.gpus(),
+            **self._roll.facts(),
             resumed_from=self._generation.resumed,
             ended=self.ended,
             resumable=False,

@@ -12,19 +12,14 @@ from trainwarden.model import Ended, Outcome, Resume, RunSpec, RunState
 from trainwarden.runs import identity
 from trainwarden.runs.ending import HAND_SIGNALS, classify
 from trainwarden.runs.folder import RunFolder
-from trainwarden.runs.members import Census, as_members, living
+from trainwarden.runs.members import Census, living
+from trainwarden.runs.roll import Roll
 from trainwarden.runs.usage import Meter
 from trainwarden.supervise.generation import Generation
 from trainwarden.supervise.kept import Exit, Kept, KeptFile
 from trainwarden.supervise.orphan import Orphan
 from trainwarden.supervise.resumable import problem
 from trainwarden.supervise.stopping import StopProcedure
-from trainwarden.system import ProcessStat
-
-SCAN_SECONDS = 5.0
-"""How often all of /proc is looked through for new members; at every look while a stop is under way."""
-UPDATE_SECONDS = 1.0
-"""How often the known members are read again."""
 
 
 class Now(NamedTuple):
@@ -70,10 +65,10 @@ class RunWatch:
         self._generation = Generation(
             self._folder, kept, self._recipe, resumed or (former.resumed_from if former else None)
         )
-        self._census = Census(self._spec.run_id, apart={self._myself.pid, kept.keeper.pid})
-        self._members: list[ProcessStat] = []
-        self._meter = Meter(former.cpu_seconds, former.io_bytes) if former else Meter()
-        self._scan_due = self._update_due = 0.0
+        self._roll = Roll(
+            Census(self._spec.run_id, apart={self._myself.pid, kept.keeper.pid}),
+            Meter(former.cpu_seconds, former.io_bytes) if former else Meter(),
+        )
         self._orphan: Orphan | None = None
         self._stop: StopProcedure | None = None
         self._stopping_since: float | None = None
@@ -103,9 +98,8 @@ class RunWatch:
 
     def scan(self, now: Now) -> None:
         """Look through all of /proc for members, now."""
-        self._members = self._census.scan(self.kept.training, self.kept.keeper.pid if self.keeper_lives else None)
-        self._scan_due = now.monotonic + SCAN_SECONDS
-        self._measure(now)
+        keeper_pid = self.kept.keeper.pid if self.keeper_lives else None
+        self._roll.scan(now.monotonic, self.kept.training, keeper_pid)
 
     def _read_record(self, now: Now) -> None:
         with suppress(RunFolderError):
@@ -118,15 +112,10 @@ class RunWatch:
             self.stop(by="user", final=True, now=now)
 
     def _count(self, now: Now) -> None:
-        if self._stop is not None or now.monotonic >= self._scan_due:
+        if self._stop is not None or self._roll.scan_is_due(now.monotonic):
             self.scan(now)
-        elif now.monotonic >= self._update_due:
-            self._members = self._census.update()
-            self._measure(now)
-
-    def _measure(self, now: Now) -> None:
-        self._update_due = now.monotonic + UPDATE_SECONDS
-        self._meter.read(self._members)
+        else:
+            self._roll.update(now.monotonic)
 
     # --- stopping -----------------------------------------------------------------------------------------
     def stop(self, *, by: str, final: bool, now: Now) -> None:
@@ -142,7 +131,7 @@ class RunWatch:
         self._stopping_since = since
 
     def _carry_on_stop(self, stop: StopProcedure, now: Now) -> None:
-        alive = living(self._members)
+        alive = living(self._roll.members)
         stop.carry_on(alive, now.monotonic)
         self._wedged = stop.wedged(alive, now.monotonic)
         if not alive and self.ended is not None:
@@ -164,7 +153,7 @@ class RunWatch:
         if self._orphan is None:
             self._orphan = Orphan(self._spec.limits.orphan_grace, progress.steps_done, now.monotonic)
             self.scan(now)
-        lives = bool(living(self._members))
+        lives = bool(living(self._roll.members))
         return self._orphan.goes_on(progress.steps_done, progress.median_step_seconds, lives, now.monotonic)
 
     def _clear_after_keeper(self, now: Now) -> None:
@@ -172,7 +161,7 @@ class RunWatch:
         if self._stop is None:
             self._begin_stop(now, now.unix)
             self.scan(now)
-        if not living(self._members):
+        if not living(self._roll.members):
             self._end(None, None, now.unix, now)
 
     def _end(self, code: int | None, signum: int | None, at: float, now: Now) -> None:
@@ -192,7 +181,7 @@ class RunWatch:
 
     def _after_end(self, now: Now) -> None:
         """What a training leaves behind when it ends badly (an orphan that trains on, say) is stopped, too."""
-        if self._stop is None and not self._finished and living(self._members):
+        if self._stop is None and not self._finished and living(self._roll.members):
             self._begin_stop(now, now.unix)
         if self._stop is None and self._nobody_will_start(now):
             self._closed = True
@@ -228,12 +217,7 @@ class RunWatch:
             keeper=self.kept.keeper,
             supervisor=self._myself,
             training=self.kept.training,
-            members=as_members(self._members),
-            rss_bytes=self._meter.usage.rss_bytes,
-            threads=self._meter.usage.threads,
-            cpu_seconds=self._meter.usage.cpu_seconds,
-            io_bytes=self._meter.usage.io_bytes,
-            gpus=self._census.gpus(),
+            **self._roll.facts(),
             resumed_from=self._generation.resumed,
             ended=self.ended,
             resumable=not self._problem,
