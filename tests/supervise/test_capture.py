@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.wait import wait_until
 from trainwarden import system
 from trainwarden.model import Member
 from trainwarden.runs.folder import RunFolder
@@ -18,6 +19,8 @@ from trainwarden.supervise import capture
 @pytest.fixture
 def sleeper() -> Iterator[Member]:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+        # Between fork and exec it has no command line yet.
+        wait_until(lambda: b"sleep" in Path(f"/proc/{process.pid}/cmdline").read_bytes(), 20, "the sleeper's exec")
         stat = system.read_stat(process.pid)
         assert stat is not None
         yield Member(process.pid, stat.start_time, stat.state)
