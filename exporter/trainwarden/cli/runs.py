@@ -1,0 +1,69 @@
+"""The life of a run: start, stop, pause, resume."""
+
+import sys
+from typing import Any
+
+import click
+
+from trainwarden.cli.shared import given, load, of_a_training, warn
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("name")
+@click.option("--cwd", type=click.Path(file_okay=False), help="Working directory of the training.")
+@of_a_training
+@click.option("--detach", "-d", is_flag=True, help="Return at once instead of showing the output.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def run(ctx: click.Context, /, name: str, command: tuple[str, ...], detach: bool, **options: Any) -> None:
+    """Start the training CMD... under the name NAME and show its output.
+
+    The training is detached: closing this terminal changes nothing, Ctrl-C stops it for good. The exit code is
+    that of the training's last generation. With a `runs:` entry for NAME in trainwarden.yml, CMD may be left out.
+
+    \b
+    trainwarden run luca -- accelerate launch train_network.py --config_file luca.toml
+    """
+    from trainwarden.supervise import launch, plan, viewer
+
+    planned = plan.plan(name, command=list(command), config=load(ctx), options=plan.Options(**given(options)))
+    warn(planned.warnings)
+    folder = launch.launch(planned)
+    if detach:
+        click.echo(f"run '{name}' started; its output: {folder.output_path(1)}; stop it with: trainwarden stop {name}")
+        return
+    sys.exit(viewer.view(folder, sys.stdout.buffer))
+
+
+@click.command()
+@click.argument("name")
+def stop(name: str) -> None:
+    """Stop the run NAME for good: SIGTERM to all its processes, and SIGKILL only after a grace."""
+    from trainwarden.runs.folder import RunFolder
+    from trainwarden.supervise import viewer
+
+    viewer.stop(RunFolder(name))
+    click.echo(f"run '{name}' stopped")
+
+
+@click.command()
+@click.argument("name")
+def pause(name: str) -> None:
+    """Leave the run NAME alone, whatever alerts say, until `trainwarden resume NAME`. The training goes on."""
+    from trainwarden.runs.folder import RunFolder
+
+    RunFolder(name).pause()
+    click.echo(f"run '{name}' is left alone until: trainwarden resume {name}")
+
+
+@click.command()
+@click.argument("name")
+def resume(name: str) -> None:
+    """Watch over the run NAME again after `trainwarden pause NAME`."""
+    from trainwarden.runs.folder import RunFolder
+
+    RunFolder(name).resume()
+    click.echo(f"run '{name}' is watched over again")
+
+
+COMMANDS = (run, stop, pause, resume)

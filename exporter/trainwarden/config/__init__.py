@@ -1,0 +1,110 @@
+"""``trainwarden.yml``: found, read, checked key by key, and resolved.
+
+Every mistake is answered with one sentence that names the file, the path of the key, and what is allowed there.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from trainwarden import guide
+from trainwarden.config.checks import check_run, check_thresholds
+from trainwarden.config.reading import convert, read_yaml
+from trainwarden.config.shape import (
+    Config,
+    EmailConfig,
+    ExporterConfig,
+    NotifyConfig,
+    ReceiverConfig,
+    RunConfig,
+    SlackConfig,
+    Thresholds,
+)
+from trainwarden.errors import ConfigurationError
+from trainwarden.names import EXPORTER_PORT
+
+__all__ = [
+    "ENVIRONMENT",
+    "Config",
+    "EmailConfig",
+    "ExporterConfig",
+    "NotifyConfig",
+    "ReceiverConfig",
+    "RunConfig",
+    "SlackConfig",
+    "Thresholds",
+    "convert",
+    "find",
+    "load",
+    "machine_thresholds",
+    "override",
+    "parse",
+    "read_yaml",
+    "run_thresholds",
+    "split_address",
+]
+
+ENVIRONMENT = "TRAINWARDEN_CONFIG"
+FILE_NAME = "trainwarden.yml"
+
+
+def find(explicit: str | None = None) -> Path | None:
+    """The file in force: ``--config``, ``$TRAINWARDEN_CONFIG``, ``./trainwarden.yml``, then the user's own."""
+    named = explicit or os.environ.get(ENVIRONMENT)
+    if named:
+        return Path(named)
+    user = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "trainwarden" / FILE_NAME
+    return next((path for path in (Path(FILE_NAME), user) if path.is_file()), None)
+
+
+def load(path: Path | None) -> Config:
+    """Read the file, or take the defaults where there is none. Raises ``ConfigurationError``."""
+    return Config() if path is None else parse(read_yaml(path), str(path))
+
+
+def parse(raw: Any, source: str) -> Config:
+    """Check and convert a parsed ``trainwarden.yml``; ``source`` names it in errors."""
+    config = convert(raw, Config, source)
+    try:
+        check_thresholds(config.thresholds, "thresholds", (*guide.MACHINE, *guide.RUN))
+        for name, run in config.runs.items():
+            check_run(name, run)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{source}: {error}") from error
+    return config
+
+
+def override(config: Config, section: str, settings: dict[str, Any]) -> Config:
+    """With the settings of a section that the command line gave; None: not given."""
+    given = {key: value for key, value in settings.items() if value is not None}
+    changed = msgspec.structs.replace(getattr(config, section), **given)
+    return msgspec.structs.replace(config, **{section: changed})
+
+
+def machine_thresholds(config: Config) -> dict[tuple[str, str], float]:
+    """The machine's thresholds in force by (signal, level)."""
+    values = {(t.signal, t.level): t.value for t in guide.MACHINE}
+    return _override(values, config.thresholds)
+
+
+def run_thresholds(
+    config: Config, profile: str, overrides: Thresholds, median_step_seconds: float | None
+) -> dict[tuple[str, str], float]:
+    """One run's thresholds in force: the guide's for its profile, the machine's overrides, then its own."""
+    values = guide.run_thresholds(profile, median_step_seconds)
+    return _override(_override(values, config.thresholds), overrides)
+
+
+def split_address(listen: str) -> tuple[str, int]:
+    """Host and port of ``host:port``, ``[::1]:port``, or ``:port`` (every interface)."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ConfigurationError(f"address '{listen}': write HOST:PORT, as in 127.0.0.1:{EXPORTER_PORT}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _override(values: dict[tuple[str, str], float], overrides: Thresholds) -> dict[tuple[str, str], float]:
+    given = {(signal, level): v for signal, levels in overrides.items() for level, v in levels.items()}
+    return {key: given.get(key, value) for key, value in values.items()}

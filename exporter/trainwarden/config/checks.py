@@ -1,0 +1,59 @@
+"""What the types of ``trainwarden.yml`` cannot say: names that exist, templates that hold together."""
+
+import re
+
+from trainwarden import guide
+from trainwarden.config.reading import unknown
+from trainwarden.config.shape import RunConfig, Thresholds
+from trainwarden.errors import ConfigurationError
+from trainwarden.model import ResumeTemplate
+from trainwarden.names import RUN_NAME, RUN_NAME_RULE
+
+
+def check_run(name: str, run: RunConfig) -> None:
+    """Raise ``ConfigurationError`` for an entry of ``runs:`` that could not be meant."""
+    if not RUN_NAME.fullmatch(name):
+        raise ConfigurationError(f"runs.{name}: {RUN_NAME_RULE}")
+    if run.profile is not None and run.profile not in guide.PROFILES:
+        raise unknown(f"runs.{name}.profile", run.profile, guide.PROFILES, what="profile")
+    check_thresholds(run.thresholds, f"runs.{name}.thresholds", guide.RUN)
+    if run.resume is not None:
+        _check_resume(run.resume, f"runs.{name}.resume")
+
+
+def _check_resume(resume: ResumeTemplate, path: str) -> None:
+    asked = _placeholders(" ".join(resume.arguments), ("checkpoint", "epoch", "step"), f"{path}.arguments")
+    if not asked:
+        raise ConfigurationError(f"{path}.arguments: would begin from zero; name the checkpoint with {{checkpoint}}")
+    if resume.glob is None:
+        return
+    told = _placeholders(resume.glob, ("epoch", "step"), f"{path}.glob")
+    if len(told) != len(set(told)):
+        raise ConfigurationError(f"{path}.glob: names the same placeholder twice; write * in one place")
+    if "/" in resume.glob.removesuffix("/") or not resume.glob.strip("/"):
+        raise ConfigurationError(
+            f"{path}.glob: must name what lies in the checkpoint folder itself, as ckpt-{{step}}.pt"
+        )
+    for name in asked:
+        if name not in (*told, "checkpoint"):
+            raise ConfigurationError(f"{path}.arguments: {{{name}}} is not told by glob; write it into both or neither")
+
+
+def _placeholders(text: str, allowed: tuple[str, ...], path: str) -> list[str]:
+    found = re.findall(r"\{(\w*)\}", text)
+    for name in found:
+        if name not in allowed:
+            raise unknown(path, name, allowed, what="placeholder")
+    return found
+
+
+def check_thresholds(given: Thresholds, path: str, known: tuple[guide.Threshold, ...]) -> None:
+    """Raise ``ConfigurationError`` for a threshold that nothing compares with."""
+    signals = {threshold.signal for threshold in known}
+    for signal, levels in given.items():
+        if signal not in signals:
+            raise unknown(f"{path}.{signal}", signal, signals, what="signal")
+        allowed = {threshold.level for threshold in known if threshold.signal == signal}
+        for level in levels:
+            if level not in allowed:
+                raise unknown(f"{path}.{signal}.{level}", level, allowed, what="level")
