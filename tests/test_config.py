@@ -58,18 +58,22 @@ def test_durations_are_written_as_prometheus_writes_them(written: object, second
     assert loaded.runs["luca"].limits.term_grace == seconds
 
 
+def numbers(table: guide.Table) -> dict[tuple[str, str], float]:
+    return {key: in_force.value for key, in_force in table.items()}
+
+
 def test_a_runs_threshold_goes_over_the_machines_and_that_over_the_guides() -> None:
     loaded = config.parse({"thresholds": {"step_duration_seconds": {"warning": 5}}}, "trainwarden.yml")
-    machine = config.run_thresholds(loaded, "balanced", {}, None)
-    own = config.run_thresholds(loaded, "balanced", {"step_duration_seconds": {"warning": 7}}, None)
+    machine = numbers(config.run_thresholds(loaded, "balanced", {}, None))
+    own = numbers(config.run_thresholds(loaded, "balanced", {"step_duration_seconds": {"warning": 7}}, None))
     assert machine["step_duration_seconds", "warning"] == 5
     assert own["step_duration_seconds", "warning"] == 7
     assert own["step_duration_seconds", "expected"] == 2.5
 
 
 def test_the_guides_numbers() -> None:
-    machine = config.machine_thresholds(config.Config())
-    run = config.run_thresholds(config.Config(), "balanced", {}, None)
+    machine = numbers(config.machine_thresholds(config.Config()))
+    run = numbers(config.run_thresholds(config.Config(), "balanced", {}, None))
     assert (machine["memory_used_ratio", "warning"], machine["memory_used_ratio", "danger"]) == (0.70, 0.85)
     assert machine["memory_used_ratio", "advice"] == 0.80
     assert machine["memory_available_bytes", "warning"] == 8 * guide.GIB
@@ -85,11 +89,22 @@ def test_the_guides_numbers() -> None:
 
 
 def test_a_conservative_run_is_normal_when_30_percent_slower_and_at_12_of_16_gb() -> None:
-    run = config.run_thresholds(config.Config(), "conservative", {}, None)
+    run = numbers(config.run_thresholds(config.Config(), "conservative", {}, None))
     assert run["step_duration_seconds", "warning"] > 2.5 / 0.7
     assert run["gpu_memory_used_ratio", "low"] <= 12 / 16.3
 
 
+def test_of_every_threshold_it_is_told_who_decided_it() -> None:
+    loaded = config.parse({"thresholds": {"step_duration_seconds": {"warning": 5, "expected": 4}}}, "trainwarden.yml")
+    run = config.run_thresholds(loaded, "conservative", {"step_duration_seconds": {"warning": 7}}, 60.0)
+    assert run["step_duration_seconds", "warning"] == (7, guide.Source.RUN, "thresholds in run.json")
+    assert run["step_duration_seconds", "expected"] == (4, guide.Source.MACHINE, "thresholds in trainwarden.yml")
+    assert run["gpu_memory_used_ratio", "low"] == (0.73, guide.Source.PROFILE, "profile conservative, guide §3")
+    assert run["gpu_memory_used_ratio", "high"] == (0.98, guide.Source.GUIDE, "guide §1")
+    assert run["phase_age_seconds", "warning"] == (3600, guide.Source.TRAINWARDEN, "trainwarden")
+    assert run["step_age_seconds", "stalled"] == (1200, guide.Source.RHYTHM, "20 × the run's median step of 60 s")
+
+
 def test_stalled_follows_the_runs_own_median_where_that_is_longer() -> None:
-    assert config.run_thresholds(config.Config(), "balanced", {}, 2.5)["step_age_seconds", "stalled"] == 600
-    assert config.run_thresholds(config.Config(), "balanced", {}, 60.0)["step_age_seconds", "stalled"] == 1200
+    assert numbers(config.run_thresholds(config.Config(), "balanced", {}, 2.5))["step_age_seconds", "stalled"] == 600
+    assert numbers(config.run_thresholds(config.Config(), "balanced", {}, 60.0))["step_age_seconds", "stalled"] == 1200

@@ -6,6 +6,7 @@ rules and dashboards compare against those series. 1 GB is 1024³ bytes and 1 MB
 and ``nvidia-smi`` print them.
 """
 
+from enum import Enum
 from typing import NamedTuple
 
 MIB = 1024**2
@@ -22,6 +23,36 @@ class Threshold(NamedTuple):
     section: str
     """Where the guide says so; ``trainwarden`` where the guide is silent."""
     meaning: str
+
+
+class Source(str, Enum):
+    """Who decided the value of a threshold that is in force."""
+
+    GUIDE = "guide"
+    """The training guide."""
+    TRAINWARDEN = "trainwarden"
+    """Trainwarden itself, where the guide is silent."""
+    PROFILE = "profile"
+    """The guide's number, as the run's profile changes it (guide §3)."""
+    RHYTHM = "rhythm"
+    """The run's own median step."""
+    MACHINE = "machine"
+    """``thresholds:`` in ``trainwarden.yml``."""
+    RUN = "run"
+    """``thresholds`` of the run's own ``run.json``, which a ``runs:`` entry was written into at its launch."""
+
+
+class InForce(NamedTuple):
+    """A threshold as it is compared with."""
+
+    value: float
+    source: Source
+    where: str
+    """The place to look at, or to change it in: ``guide §1``, ``profile conservative`` …"""
+
+
+Table = dict[tuple[str, str], InForce]
+"""Thresholds in force by (signal, level)."""
 
 
 # Machine-wide, exported as trainwarden_threshold{signal,level}.
@@ -72,15 +103,34 @@ PROFILES = {
 }
 
 
-def run_thresholds(profile: str, median_step_seconds: float | None = None) -> dict[tuple[str, str], float]:
-    """The thresholds of one run by (signal, level), for its profile and its own rhythm, before overrides."""
+def machine_thresholds() -> Table:
+    """The machine's thresholds before overrides."""
+    return {(t.signal, t.level): _of_table(t) for t in MACHINE}
+
+
+def run_thresholds(profile: str, median_step_seconds: float | None = None) -> Table:
+    """The thresholds of one run, for its profile and its own rhythm, before overrides."""
+    table = {(t.signal, t.level): _of_table(t) for t in RUN}
+    table |= _of_profile(profile, table)
+    stalled = ("step_age_seconds", "stalled")
+    if median_step_seconds is not None and STALLED_MEDIANS * median_step_seconds > table[stalled].value:
+        where = f"{STALLED_MEDIANS} × the run's median step of {median_step_seconds:.3g} s"
+        table[stalled] = InForce(STALLED_MEDIANS * median_step_seconds, Source.RHYTHM, where)
+    return table
+
+
+def _of_table(threshold: Threshold) -> InForce:
+    source = Source.TRAINWARDEN if threshold.section == Source.TRAINWARDEN.value else Source.GUIDE
+    return InForce(threshold.value, source, threshold.section)
+
+
+def _of_profile(profile: str, table: Table) -> Table:
+    """What is different for this profile."""
     chosen = PROFILES[profile]
-    values = {(t.signal, t.level): t.value for t in RUN}
-    for level in ("expected", "warning"):
-        values["step_duration_seconds", level] /= chosen.speed
+    values: dict[tuple[str, str], float] = {}
+    if chosen.speed != 1.0:
+        steps = [("step_duration_seconds", level) for level in ("expected", "warning")]
+        values = {key: table[key].value / chosen.speed for key in steps}
     if chosen.gpu_memory_low_ratio is not None:
         values["gpu_memory_used_ratio", "low"] = chosen.gpu_memory_low_ratio
-    if median_step_seconds is not None:
-        stalled = ("step_age_seconds", "stalled")
-        values[stalled] = max(values[stalled], STALLED_MEDIANS * median_step_seconds)
-    return values
+    return {key: InForce(value, Source.PROFILE, f"profile {profile}, guide §3") for key, value in values.items()}

@@ -129,8 +129,8 @@ def _exporter(trainer: Trainer, now: float) -> Iterator[Sample]:
     yield from _steps(trainer)
     yield from _checkpoints(trainer, now)
     yield from (_of(names.THRESHOLD, t.value, signal=t.signal, level=t.level) for t in guide.MACHINE)
-    for (signal, level), value in guide.run_thresholds("balanced", 2.46).items():
-        yield _of(names.RUN_THRESHOLD, value, run=RUN, signal=signal, level=level)
+    for (signal, level), in_force in guide.run_thresholds("balanced", 2.46).items():
+        yield _of(names.RUN_THRESHOLD, in_force.value, run=RUN, signal=signal, level=level)
     for collector in ("host", "gpu", "runs", "checkpoints"):
         yield _of(names.COLLECTOR_SUCCESS, 1, collector=collector)
         yield _of(names.COLLECTOR_DURATION, 0.004, collector=collector)

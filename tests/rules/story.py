@@ -250,7 +250,8 @@ class _Life:
         if self._saved_at is not None:
             yield key(names.CHECKPOINT_LAST, run), self._saved_at
             yield key(names.CHECKPOINT_LAST_VALID, run), 1
-        thresholds = {**guide.run_thresholds(self._run.profile, 2.5), **self._run.thresholds}
+        table = guide.run_thresholds(self._run.profile, 2.5)
+        thresholds = {**{key: in_force.value for key, in_force in table.items()}, **self._run.thresholds}
         for (signal, name), value in thresholds.items():
             yield key(names.RUN_THRESHOLD, run, signal, name), value
 

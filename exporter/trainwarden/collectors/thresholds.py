@@ -6,17 +6,15 @@ from trainwarden import names
 from trainwarden.collectors.base import Reading, metric
 from trainwarden.collectors.runs import Run
 from trainwarden.config import Config, machine_thresholds, run_thresholds
+from trainwarden.guide import Table
 from trainwarden.series import Series
-
-Values = Mapping[tuple[str, str], float]
-"""By signal and level."""
 
 
 class ThresholdsReading(Reading, frozen=True, kw_only=True):
     """Of the machine, and of each run by its name."""
 
-    machine: Values
-    runs: Mapping[str, Values]
+    machine: Table
+    runs: Mapping[str, Table]
 
 
 def read(config: Config, runs: Iterable[Run]) -> ThresholdsReading:
@@ -24,15 +22,16 @@ def read(config: Config, runs: Iterable[Run]) -> ThresholdsReading:
     return ThresholdsReading(machine=machine_thresholds(config), runs={run.name: _of(config, run) for run in runs})
 
 
-def _of(config: Config, run: Run) -> Values:
+def _of(config: Config, run: Run) -> Table:
     median = run.progress.median_step_seconds if run.progress else None
     return run_thresholds(config, run.spec.profile, run.spec.thresholds, median)
 
 
 def families(reading: ThresholdsReading) -> Iterator[Series]:
     """One series a threshold."""
-    yield from metric(names.THRESHOLD, reading.machine.items())
+    yield from metric(names.THRESHOLD, ((key, in_force.value) for key, in_force in reading.machine.items()))
     of_runs = reading.runs.items()
     yield from metric(
-        names.RUN_THRESHOLD, (((run, *key), value) for run, values in of_runs for key, value in values.items())
+        names.RUN_THRESHOLD,
+        (((run, *key), in_force.value) for run, table in of_runs for key, in_force in table.items()),
     )

@@ -83,18 +83,17 @@ def override(config: Config, section: str, settings: dict[str, Any]) -> Config:
     return msgspec.structs.replace(config, **{section: changed})
 
 
-def machine_thresholds(config: Config) -> dict[tuple[str, str], float]:
-    """The machine's thresholds in force by (signal, level)."""
-    values = {(t.signal, t.level): t.value for t in guide.MACHINE}
-    return _override(values, config.thresholds)
+def machine_thresholds(config: Config) -> guide.Table:
+    """The machine's thresholds in force: the guide's, then its own."""
+    return _override(guide.machine_thresholds(), config.thresholds, guide.Source.MACHINE)
 
 
 def run_thresholds(
     config: Config, profile: str, overrides: Thresholds, median_step_seconds: float | None
-) -> dict[tuple[str, str], float]:
+) -> guide.Table:
     """One run's thresholds in force: the guide's for its profile, the machine's overrides, then its own."""
-    values = guide.run_thresholds(profile, median_step_seconds)
-    return _override(_override(values, config.thresholds), overrides)
+    table = guide.run_thresholds(profile, median_step_seconds)
+    return _override(_override(table, config.thresholds, guide.Source.MACHINE), overrides, guide.Source.RUN)
 
 
 def split_address(listen: str) -> tuple[str, int]:
@@ -105,6 +104,13 @@ def split_address(listen: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _override(values: dict[tuple[str, str], float], overrides: Thresholds) -> dict[tuple[str, str], float]:
-    given = {(signal, level): v for signal, levels in overrides.items() for level, v in levels.items()}
-    return {key: given.get(key, value) for key, value in values.items()}
+_PLACES = {guide.Source.MACHINE: f"thresholds in {FILE_NAME}", guide.Source.RUN: "thresholds in run.json"}
+
+
+def _override(table: guide.Table, overrides: Thresholds, source: guide.Source) -> guide.Table:
+    given = {
+        (signal, level): guide.InForce(value, source, _PLACES[source])
+        for signal, levels in overrides.items()
+        for level, value in levels.items()
+    }
+    return {key: given.get(key, in_force) for key, in_force in table.items()}

@@ -141,8 +141,8 @@ class Desk:
     def threshold(self, signal: str, level: str) -> float:
         """The run's threshold in force."""
         overrides = self.spec.thresholds
-        values = configuration.run_thresholds(self.tools.config, self.spec.profile, overrides, None)
-        return values[signal, level]
+        table = configuration.run_thresholds(self.tools.config, self.spec.profile, overrides, None)
+        return table[signal, level].value
 
     @property
     def case(self) -> Case:
