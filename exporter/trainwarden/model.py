@@ -167,6 +167,8 @@ class RunSpec(Struct, frozen=True, kw_only=True):
     """
     files_at_launch: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the configuration files that the command names, by path as it names them."""
+    adapt: str = ""
+    """``guide``: after an error for want of memory the next generation steps down by the guide's remedies."""
     created_at: float = 0.0
     declared: bool = False
     """Whether ``runs:`` in ``trainwarden.yml`` declares the run whole."""
@@ -192,6 +194,8 @@ class Ended(Struct, frozen=True):
     signal: int | None = None
     reason: str = ""
     """One sentence."""
+    for_memory: bool = False
+    """Whether the kernel killed for want of memory while the generation ran, and SIGKILL was its end."""
 
 
 class Member(Struct, frozen=True):
@@ -201,6 +205,17 @@ class Member(Struct, frozen=True):
     start_time: int
     state: str
     """The kernel's letter: R, S, D (cannot be killed now), T (stopped), Z (dead, not reaped)."""
+
+
+class StepDown(Struct, frozen=True):
+    """The next of the guide's remedies (guide §2), as it would change a run's settings."""
+
+    remedy: str
+    """``memory A`` to ``vram C``."""
+    changes: list[str]
+    """As ``vae_batch_size: 2 → 1``."""
+    risk: str = ""
+    """What else it may do: one sentence, or empty."""
 
 
 class RunState(Struct, frozen=True, kw_only=True):
@@ -241,6 +256,12 @@ class RunState(Struct, frozen=True, kw_only=True):
     """Who asked for it: ``user`` or ``receiver``."""
     wedged: bool = False
     """A member is still there ``kill_grace`` after SIGKILL: nothing may be launched."""
+    oom_kills_before: int | None = None
+    """The kernel's count at the generation's begin: a SIGKILL beside a higher one was for want of memory."""
+    remedies: list[str] = field(default_factory=list)
+    """Of the guide, in force in this generation."""
+    step_down: dict[str, StepDown] = field(default_factory=dict)
+    """What the next generation would change, by problem (``memory``, ``vram``); empty unless ``adapt`` is set."""
 
 
 class StepDurations(Struct, frozen=True):

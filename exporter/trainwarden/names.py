@@ -339,6 +339,12 @@ RESTART_HOLDS = Family(
 RESTART_BUDGET = Family(
     "trainwarden_run_restart_budget_remaining", "gauge", "Restarts left before a human is called.", _RUN
 )
+RUN_ADAPTED = Family(
+    "trainwarden_run_adapted",
+    "gauge",
+    "1 for each of the guide's remedies that a restart of the run has taken, with what it changed.",
+    ("run", "remedy", "changes"),
+)
 NEEDS_HUMAN = Family(
     "trainwarden_run_needs_human",
     "gauge",

@@ -131,6 +131,16 @@ def read_io(pid: int, proc: Path = PROC) -> int | None:
     return sum(int(values[name]) for name in (b"rchar", b"wchar", b"read_bytes", b"write_bytes"))
 
 
+def oom_kills(proc: Path = PROC) -> int | None:
+    """How often the kernel has killed for want of memory since boot; None where it does not tell."""
+    try:
+        text = _read(f"{proc}/vmstat").decode()
+    except OSError:
+        return None
+    counts = (line.split()[1] for line in text.splitlines() if line.startswith("oom_kill "))
+    return next(map(int, counts), None)
+
+
 def state_root() -> Path:
     """``$XDG_STATE_HOME/trainwarden``, by default ``~/.local/state/trainwarden`` (XDG base directories)."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"

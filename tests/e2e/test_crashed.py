@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,13 +14,16 @@ from tests.support.wait import wait_until
 from trainwarden.model import Outcome
 from trainwarden.stack.tools import Tools
 
-GPUS = {"killed": 0, "loop": 1, "terminated": 2, "interrupted": 3, "orphaned": 4, "survivor": 5}
+GPUS = {"killed": 0, "loop": 1, "terminated": 2, "interrupted": 3, "orphaned": 4, "survivor": 5, "large": 6}
+EXTRA: dict[str, dict[str, Any]] = {"large": {"adapt": "guide"}}
 SETTINGS = {"max_train_epochs": 8, "steps_per_epoch": 10, "save_every_n_epochs": 1}
 
 
 @pytest.fixture(scope="module")
 def watch(folder: Path, tools: Tools, driver: FakeDriver) -> Iterator[Night]:
-    with night(folder, tools, driver, {name: {"gpus": [gpu]} for name, gpu in GPUS.items()}) as watch:
+    with night(
+        folder, tools, driver, {name: {"gpus": [gpu], **EXTRA.get(name, {})} for name, gpu in GPUS.items()}
+    ) as watch:
         yield watch
 
 
@@ -47,6 +51,23 @@ def test_a_crash_loop_ends_with_a_call(watch: Night) -> None:
     assert run.exit_code(30) == 1
     assert 1 <= len(run.ledger("launched")) <= 3
     assert run.processes() == []
+
+
+def test_a_training_that_needs_too_much_steps_down_by_the_guide_and_ends_as_if_nothing_had_been(
+    watch: Night, undisturbed: bytes, tmp_path: Path
+) -> None:
+    mine = tmp_path / "large.toml"
+    mine.write_text("[training]\nvae_batch_size = 2  # mine\n")
+    faults = {"config_file": mine, "oom-at-step": 45, "oom-above-vae-batch": 1}
+    run = watch.launch("large", **SETTINGS, **faults)
+    assert run.exit_code(120) == 0
+    assert run.generation() == 2
+    [chosen] = run.ledger("chosen")
+    assert chosen["step_down"]["changes"] == ["vae_batch_size: 2 → 1"]
+    adapted = 'trainwarden_run_adapted{run="large",remedy="vram A",changes="vae_batch_size: 2 → 1"}'
+    assert watch.metric("receiver", adapted) == 1
+    assert mine.read_text() == "[training]\nvae_batch_size = 2  # mine\n"
+    assert (run.checkpoints / "large.safetensors").read_bytes() == undisturbed
 
 
 def test_a_run_that_its_user_stopped_stays_stopped(watch: Night) -> None:

@@ -26,12 +26,12 @@ class Machine(World):
 
     hangs = True
 
-    def start(self, checkpoint: str, generation: int) -> RunState:
+    def start(self, checkpoint: str, generation: int, remedy: str = "") -> RunState:
         assert self.state.ended is not None, "launched beside a living generation"
         assert self.state.ended.outcome not in OVER, "launched though it was over"
         assert Path(checkpoint).is_relative_to(self.checkpoints), "a start from zero"
         self.hangs = False
-        return super().start(checkpoint, generation)
+        return super().start(checkpoint, generation, remedy)
 
     def trains(self) -> None:
         """It takes steps, unless it hangs or is gone."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tests.restart.world import BOOT, GPU, World, exporter_reading
 from tests.support.ports import free_port
-from trainwarden.model import Member, Outcome, Phase, Progress, Resume
+from trainwarden.model import Member, Outcome, Phase, Progress, Resume, StepDown
 from trainwarden.restart import evidence, exporter
 from trainwarden.restart.choosing import Choice
 from trainwarden.restart.evidence import Reading
@@ -213,3 +213,24 @@ def test_an_error_is_no_answer(served: tuple[str, type[Answer]]) -> None:
 
 def test_nobody_there_is_no_answer() -> None:
     assert exporter.read(f"http://127.0.0.1:{free_port()}/metrics", "luca") is None
+
+
+@pytest.mark.parametrize(
+    ("errors", "killed", "problem"),
+    [
+        ({"cuda_out_of_memory": 1}, False, "vram"),
+        ({"host_out_of_memory": 1}, False, "memory"),
+        ({}, True, "memory"),
+        ({"killed": 1, "data_loader": 1}, False, ""),
+    ],
+)
+def test_what_the_run_was_short_of(world: World, errors: dict[str, int], killed: bool, problem: str) -> None:
+    steps = {name: StepDown(remedy=f"{name} A", changes=[]) for name in ("memory", "vram")}
+    world.set_progress(errors=errors)
+    world.end(code=None, signal=9)
+    ended = world.state.ended
+    assert ended is not None
+    world.set(ended=replace(ended, for_memory=killed), step_down=steps)
+    reading = world.desk().read(world.now(), gpus=True)
+    facts = gather(world, reading, reading)
+    assert (facts.shortage, facts.step_down) == (problem, steps.get(problem))

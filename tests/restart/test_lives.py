@@ -44,13 +44,13 @@ class Watched(World):
         assert dead or not self.user_stopped
         super().stop(final=final, reason=reason)
 
-    def start(self, checkpoint: str, generation: int) -> RunState:
+    def start(self, checkpoint: str, generation: int, remedy: str = "") -> RunState:
         assert self.state.ended is not None, "launched beside a living generation"
         assert not self.user_stopped, "launched though its user had stopped it"
         assert self.state.ended.outcome is not Outcome.FINISHED
         assert (Path(checkpoint) / "random_states_0.pkl").stat().st_size > 0, "launched from a damaged checkpoint"
         self.moved_at = self.mono
-        return super().start(checkpoint, generation)
+        return super().start(checkpoint, generation, remedy)
 
 
 class Lives(RuleBasedStateMachine):

@@ -41,7 +41,10 @@ def value(found: Samples, family: names.Family, **labels: str) -> float:
 
 def test_every_family_is_there_before_anything_happened(world: World) -> None:
     found = samples(exposition(world))
-    assert {name for name, _ in found} == {family.name for family in names.RECEIVER_FAMILIES}
+    told = {family.name for family in names.RECEIVER_FAMILIES} - {
+        names.RUN_ADAPTED.name
+    }  # what was changed is not known ahead
+    assert {name for name, _ in found} == told
     for reason in RestartReason:
         assert value(found, names.RESTARTS, run="luca", reason=reason.value) == 0
     for hold in HoldReason:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from trainwarden.model import Budget, Checkpoint, ErrorKind, Outcome, Phase, Verdict
+from trainwarden.model import Budget, Checkpoint, ErrorKind, Outcome, Phase, StepDown, Verdict
 from trainwarden.restart.events import Moment
 from trainwarden.restart.facts import Facts
 from trainwarden.restart.history import Case, Death, History, Launch
@@ -151,6 +151,37 @@ def test_the_budget(history: History, decision: Decision) -> None:
 )
 def test_the_same_error_twice(death: Death, decision: Decision) -> None:
     assert decide(CRASHED, replace(HISTORY, last_death=death), NOW) == decision
+
+
+STEP = StepDown(remedy="vram A", changes=["vae_batch_size: 2 → 1"])
+OUT = replace(CRASHED, shortage="vram", new_errors=[ErrorKind.CUDA_OUT_OF_MEMORY.value], error="exit 1: OOM")
+
+
+def died_of(shortage: str, history: History) -> History:
+    return replace(history, last_death=Death(generation=1, step=500, error="exit 1: OOM", shortage=shortage))
+
+
+@pytest.mark.parametrize(
+    ("facts", "history", "decision"),
+    [
+        (OUT, HISTORY, Restart(RestartReason.CRASHED)),
+        (replace(OUT, step=600), died_of("vram", launches(1)), GiveUp(GiveUpReason.OUT_OF_MEMORY)),
+        (replace(OUT, step=600), died_of("memory", launches(1)), Restart(RestartReason.CRASHED)),
+        (replace(OUT, step=600), died_of("vram", launches(1, modified_at=900.0)), Restart(RestartReason.CRASHED)),
+        (replace(OUT, step_down=STEP), died_of("vram", launches(2)), Restart(RestartReason.CRASHED)),
+        (replace(OUT, step_down=STEP), died_of("vram", launches(3)), GiveUp(GiveUpReason.BUDGET_PER_CHECKPOINT)),
+    ],
+    ids=[
+        "the first time may be bad luck",
+        "the second time in a row is not",
+        "of something else",
+        "it got further in between",
+        "with another remedy it is another run, at the same step too",
+        "within the budget",
+    ],
+)
+def test_out_of_memory(facts: Facts, history: History, decision: Decision) -> None:
+    assert decide(facts, history, NOW) == decision
 
 
 def test_a_budget_of_none_never_restarts() -> None:

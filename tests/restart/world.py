@@ -149,9 +149,9 @@ class World:
         if final:
             self.set(open=False)
 
-    def rehearse(self, checkpoint: str, generation: int) -> None:
+    def rehearse(self, checkpoint: str, generation: int, remedy: str = "") -> None:
         self._answer()
-        self._check(Start(checkpoint, generation, rehearsal=True))
+        self._check(Start(checkpoint, generation, rehearsal=True, remedy=remedy))
 
     def _check(self, request: Start) -> None:
         starting.check(request, self.state)
@@ -160,9 +160,9 @@ class World:
         if self.refuses:
             raise RefusedError(self.refuses)
 
-    def start(self, checkpoint: str, generation: int) -> RunState:
+    def start(self, checkpoint: str, generation: int, remedy: str = "") -> RunState:
         self._answer()
-        self._check(Start(checkpoint, generation))
+        self._check(Start(checkpoint, generation, remedy=remedy))
         self.launched.append((Path(checkpoint).name, generation))
         self.exporter = exporter_reading(0.0)
         self.progress = replace(

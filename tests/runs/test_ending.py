@@ -76,3 +76,11 @@ def test_the_reason_is_one_sentence(code: int | None, number: int | None) -> Non
     reason = classify(exit_code=code, signal=number, at=1.0).reason
     assert reason.endswith(".")
     assert reason.count(". ") == 0
+
+
+def test_a_sigkill_beside_a_kill_for_want_of_memory_was_one() -> None:
+    ended = classify(exit_code=None, signal=signal.SIGKILL, at=1.0, oom_killed=True)
+    assert (ended.outcome, ended.for_memory) == (Outcome.CRASHED, True)
+    assert not classify(exit_code=None, signal=signal.SIGSEGV, at=1.0, oom_killed=True).for_memory
+    assert not classify(exit_code=1, signal=None, at=1.0, oom_killed=True).for_memory
+    assert not classify(exit_code=None, signal=signal.SIGKILL, at=1.0, stop_by="user", oom_killed=True).for_memory

@@ -1,5 +1,6 @@
 """The contract of a recipe: how one kind of trainer writes checkpoints and is told to resume from one."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -62,3 +63,18 @@ class Recipe(Protocol):
 
     def resumed_from(self, command: list[str]) -> Resume | None:
         """From where this command itself resumes; None where it starts from zero."""
+
+
+class Adapter(Protocol):
+    """How one kind of trainer is given less demanding settings, under the keys of the guide (§3)."""
+
+    def in_force(self, command: list[str], cwd: Path) -> dict[str, int | bool]:
+        """What the settings of the guide's remedies are, by key; without those that may not be changed."""
+
+    def derive(
+        self, command: list[str], cwd: Path, values: Mapping[str, int | bool], target: Path
+    ) -> tuple[list[str], str]:
+        """The command with these settings, which names the file ``target``; and what that file is to hold.
+
+        Touches no file. Raises ``RefusedError``.
+        """

@@ -85,6 +85,8 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     nodes: int = 1
     mode: Literal["restart", "observe"] | None = None
     """By default ``receiver.mode``."""
+    adapt: Literal["guide"] | None = None
+    """``guide``: after an error for want of memory, step down by the guide's remedies; off unless asked for."""
     thresholds: Thresholds = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)

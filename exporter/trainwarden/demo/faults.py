@@ -46,13 +46,16 @@ def prepare(options: Options) -> None:
 
 def strike(options: Options, step: int) -> None:
     """What is to go wrong inside ``step`` of the run (from 1), if anything."""
+    needs_more = options.oom_above_vae_batch is not None and options.vae_batch_size > options.oom_above_vae_batch
+    if needs_more and step == options.oom_at_step:
+        raise OutOfMemoryError(_OUT_OF_MEMORY)
     if options.resume is not None:
         if options.crash_after_resume:
             raise RuntimeError(_CUDA_ERROR)
         return
     if step == options.crash_at_step:
         raise RuntimeError(_CUDA_ERROR)
-    if step == options.oom_at_step:
+    if step == options.oom_at_step and options.oom_above_vae_batch is None:
         raise OutOfMemoryError(_OUT_OF_MEMORY)
     if step == options.hang_at_step:
         never_written, _ = os.pipe()

@@ -1,8 +1,15 @@
 """The demo's command line: kohya's own options under kohya's names, and the demo's own (speed, and what goes wrong)."""
 
 import argparse
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,8 @@ class Options:
     crash_after_resume: bool
     ignore_sigterm: bool
     spawn_child: bool
+    vae_batch_size: int
+    oom_above_vae_batch: int | None
 
     @property
     def total_steps(self) -> int:
@@ -42,7 +51,26 @@ def parse(arguments: list[str]) -> Options:
     _add_kohya(parser)
     _add_speed(parser)
     _add_faults(parser)
-    return Options(**vars(parser.parse_args(arguments)))
+    known, _ = parser.parse_known_args(arguments)
+    parser.set_defaults(**_in_file(parser, known.config_file))  # as in kohya, the command line wins
+    given = vars(parser.parse_args(arguments))
+    given.pop("config_file")
+    return Options(**given)
+
+
+def _in_file(parser: argparse.ArgumentParser, file: Path | None) -> dict[str, Any]:
+    """What the file says of options that are known here; like kohya's trainers, the rest is passed over."""
+    if file is None:
+        return {}
+    try:
+        read = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        parser.error(f"--config_file {file}: {error}")
+    flat: dict[str, Any] = {}
+    for key, value in read.items():
+        flat.update(value if isinstance(value, dict) else {key: value})
+    known = {action.dest for action in parser._actions}
+    return {key: value for key, value in flat.items() if key in known}
 
 
 def _add_kohya(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +84,8 @@ def _add_kohya(parser: argparse.ArgumentParser) -> None:
     add("--resume", type=Path, help="the state folder to go on from")
     add("--initial_epoch", type=_count, help="the epoch to begin with, from 1")
     add("--initial_step", type=_count, help="the steps already taken; outweighs --initial_epoch")
+    add("--config_file", type=Path, help="a TOML file of these options; the command line wins")
+    add("--vae_batch_size", type=_count, default=1, help="does nothing but need memory (default: %(default)s)")
     add("--seed", type=int, default=42, help="of data and initial weights (default: %(default)s)")
 
 
@@ -72,6 +102,11 @@ def _add_faults(parser: argparse.ArgumentParser) -> None:
     add("--hang-at-step", type=_count, help="block for ever inside this step of the run")
     add("--crash-at-step", type=_count, help="die of a CUDA error inside this step")
     add("--oom-at-step", type=_count, help="run out of GPU memory inside this step")
+    add(
+        "--oom-above-vae-batch",
+        type=_count,
+        help="--oom-at-step strikes while --vae_batch_size is larger, resumed or not",
+    )
     add("--crash-after-resume", action="store_true", help="die of a CUDA error inside the first step after a resume")
     add("--ignore-sigterm", action="store_true", help="ignore SIGTERM")
     add("--spawn-child", action="store_true", help="leave a child in a session of its own, for an hour at most")

@@ -18,8 +18,11 @@ class Launcher(Protocol):
     def stop(self, *, final: bool, reason: str) -> None:
         """Ask for every member to be stopped: SIGTERM, grace, SIGKILL. ``final``: no next generation will come."""
 
-    def rehearse(self, checkpoint: str, generation: int) -> None:
+    def rehearse(self, checkpoint: str, generation: int, remedy: str = "") -> None:
         """Be refused now where ``start`` would be refused after the stop. Touches nothing."""
 
-    def start(self, checkpoint: str, generation: int) -> RunState:
-        """Launch ``generation`` from ``checkpoint``. Refused for a generation that was launched already."""
+    def start(self, checkpoint: str, generation: int, remedy: str = "") -> RunState:
+        """Launch ``generation`` from ``checkpoint``. Refused for a generation that was launched already.
+
+        ``remedy``: the next of the guide's that the run offers (``RunState.step_down``), or empty.
+        """

@@ -25,10 +25,11 @@ class SupervisorLauncher:
         """Ask the supervisor to stop every member."""
         control.ask(self._folder, control.Stop(by="receiver", final=final, reason=reason))
 
-    def rehearse(self, checkpoint: str, generation: int) -> None:
+    def rehearse(self, checkpoint: str, generation: int, remedy: str = "") -> None:
         """Ask the supervisor whether it would launch; it verifies the checkpoint and makes the command."""
-        control.ask(self._folder, control.Start(checkpoint, generation, rehearsal=True), timeout=START_SECONDS)
+        request = control.Start(checkpoint, generation, rehearsal=True, remedy=remedy)
+        control.ask(self._folder, request, timeout=START_SECONDS)
 
-    def start(self, checkpoint: str, generation: int) -> RunState:
+    def start(self, checkpoint: str, generation: int, remedy: str = "") -> RunState:
         """Ask the supervisor to launch the next generation; it verifies the checkpoint again."""
-        return control.ask(self._folder, control.Start(checkpoint, generation), timeout=START_SECONDS)
+        return control.ask(self._folder, control.Start(checkpoint, generation, remedy=remedy), timeout=START_SECONDS)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from trainwarden import system
-from trainwarden.model import Checkpoint
+from trainwarden.model import Checkpoint, StepDown
 from trainwarden.restart.facts import Facts
 from trainwarden.restart.states import CallReason, GiveUpReason, HoldReason, RestartReason
 
@@ -127,6 +127,8 @@ class Chosen(Event, frozen=True, kw_only=True):
     """What the resumed trainer will write again: everything newer than the checkpoint. trainwarden touches none."""
     errors: dict[str, int] = field(default_factory=dict)
     """The run's error counts so far: what is above them belongs to the new generation."""
+    step_down: StepDown | None = None
+    """What the new generation changes by the guide's remedies; None: nothing."""
 
 
 class Launched(Event, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from itertools import chain
 from msgspec import Struct
 from msgspec.structs import replace
 
-from trainwarden.model import Outcome, Phase, Progress, RunSpec, RunState
+from trainwarden.model import ErrorKind, Outcome, Phase, Progress, RunSpec, RunState
 from trainwarden.restart.choosing import Choice
 from trainwarden.restart.events import Moment
 from trainwarden.restart.exporter import ExporterReading, GpuReading
@@ -89,11 +89,15 @@ def gather(
     if state is None:
         return replace(allowed, supervisor_answers=False)
     best = best_progress(second.progress, state.generation)
+    errors = new_errors(second.progress, base_errors)
+    short = shortage(state, errors)
     return replace(
         allowed,
         **_of_state(state, spec.run_id, generation, boot_id),
         step=last_step(state, best),
-        new_errors=new_errors(second.progress, base_errors),
+        new_errors=errors,
+        shortage=short,
+        step_down=state.step_down.get(short),
         phase=best.phase if best is not None else Phase.STARTING,
         saving_seconds=saving_seconds(best, choice.writing, second.at.wall),
         **_movement(first, second, state.generation),
@@ -134,6 +138,14 @@ def error_totals(found: list[Progress]) -> dict[str, int]:
 def new_errors(found: list[Progress], base: dict[str, int]) -> list[str]:
     """The kinds of error that were counted above ``base``."""
     return [kind for kind, count in error_totals(found).items() if count > base.get(kind, 0)]
+
+
+def shortage(state: RunState, errors: list[str]) -> str:
+    """What the run ran out of: the problem of guide §2, or empty."""
+    if ErrorKind.CUDA_OUT_OF_MEMORY.value in errors:
+        return "vram"
+    killed = state.ended is not None and state.ended.for_memory
+    return "memory" if killed or ErrorKind.HOST_OUT_OF_MEMORY.value in errors else ""
 
 
 def saving_seconds(progress: Progress | None, writing: bool, now: float) -> float | None:

@@ -6,7 +6,7 @@ Every field has the value of a run of which nothing is known against it, so an o
 
 from msgspec import Struct, field
 
-from trainwarden.model import Budget, Checkpoint, Outcome, Phase
+from trainwarden.model import Budget, Checkpoint, Outcome, Phase, StepDown
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -69,6 +69,12 @@ class Facts(Struct, frozen=True, kw_only=True):
     """The highest utilisation of any of them in either reading; None where one is missing or old."""
     gpu_memory_used: dict[str, int] = field(default_factory=dict)
     """By UUID, bytes, while the run still lived: what the memory gate may expect back."""
+
+    # --- what it was short of, where it was
+    shortage: str = ""
+    """``vram``, ``memory`` (both as in guide §2), or empty."""
+    step_down: StepDown | None = None
+    """What the next generation would change against it, where the user asked for that and a remedy is left."""
 
     # --- what a restart would go on from
     checkpoint: Checkpoint | None = None

@@ -10,7 +10,7 @@ from functools import reduce
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from trainwarden.model import Budget, Checkpoint
+from trainwarden.model import Budget, Checkpoint, StepDown
 from trainwarden.restart import events
 from trainwarden.restart.events import AnyEvent
 from trainwarden.restart.facts import Facts
@@ -65,6 +65,8 @@ class Launch(Struct, frozen=True, kw_only=True):
     checkpoint: Checkpoint
     errors: dict[str, int]
     """The run's error counts before it."""
+    step_down: StepDown | None = None
+    """What it changed, where it stepped down."""
 
 
 class Death(Struct, frozen=True, kw_only=True):
@@ -73,6 +75,8 @@ class Death(Struct, frozen=True, kw_only=True):
     generation: int
     step: int | None
     error: str
+    shortage: str = ""
+    """What it ran out of (``Facts.shortage``)."""
 
 
 class Totals(Struct, frozen=True, kw_only=True):
@@ -201,7 +205,7 @@ def _stopping(history: History, event: AnyEvent) -> History:
     death = history.last_death
     if history.case is not None and history.case.facts is not None:
         facts = history.case.facts
-        death = Death(generation=history.case.generation, step=facts.step, error=facts.error)
+        death = Death(generation=history.case.generation, step=facts.step, error=facts.error, shortage=facts.shortage)
     step = death.step if death is not None and death.step is not None else history.died_at_step
     stopping = _enter(history, event, State.STOPPING)
     return replace(stopping, probation=None, last_death=death, died_at_step=step)
@@ -233,7 +237,13 @@ def _launched(history: History, event: AnyEvent) -> History:
     if not isinstance(event, events.Launched) or case is None or case.chosen is None:
         return history
     chosen = case.chosen
-    launch = Launch(generation=event.generation, at=event.mono, checkpoint=chosen.checkpoint, errors=chosen.errors)
+    launch = Launch(
+        generation=event.generation,
+        at=event.mono,
+        checkpoint=chosen.checkpoint,
+        errors=chosen.errors,
+        step_down=chosen.step_down,
+    )
     probation = Probation(generation=event.generation, since=event.mono, case=case, step=event.step)
     launches = (*history.launches, launch)
     return replace(history, case=None, probation=probation, launches=launches, human_hold=None)

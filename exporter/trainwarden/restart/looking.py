@@ -74,7 +74,8 @@ def _rehearsed(desk: Desk, facts: Facts) -> GaveUp | None:
     """Whether the launch would be refused: then the run is not stopped in the first place."""
     assert facts.checkpoint is not None
     try:
-        desk.launcher.rehearse(facts.checkpoint.path, desk.case.generation + 1)
+        remedy = facts.step_down.remedy if facts.step_down is not None else ""
+        desk.launcher.rehearse(facts.checkpoint.path, desk.case.generation + 1, remedy)
     except RefusedError as error:
         return GaveUp(reason=GiveUpReason.LAUNCH_REFUSED, detail=f"launch_refused: {error}", facts=facts)
     return None
@@ -86,6 +87,7 @@ def why(reason: GiveUpReason, facts: Facts) -> str:
         GiveUpReason.NOT_RESUMABLE: facts.resumable_reason,
         GiveUpReason.ATTACHED: "it was started outside of trainwarden, which only watches it",
         GiveUpReason.NO_VERIFIED_CHECKPOINT: "; ".join(facts.passed_over) or "no checkpoint was ever written",
+        GiveUpReason.OUT_OF_MEMORY: f"{facts.shortage} ran out again, and no remedy is left to take: {facts.error}",
         GiveUpReason.SAME_ERROR_TWICE: f"died twice at step {facts.step}: {facts.error}",
         GiveUpReason.BUDGET_PER_CHECKPOINT: f"{facts.budget.per_checkpoint} restarts and no new verified checkpoint",
         GiveUpReason.BUDGET_PER_WINDOW: f"{facts.budget.per_window} restarts in {facts.budget.window:g} s",

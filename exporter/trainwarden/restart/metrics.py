@@ -58,7 +58,18 @@ def _of_desks(desks: list[Desk]) -> Iterator[Series]:
     yield build(names.RECOVERIES, (([run], total.recoveries) for run, total in totals))
     yield build(names.RESTART_HOLDS, holds)
     yield build(names.STEPS_LOST, (([run], total.steps_lost) for run, total in totals))
+    yield build(names.RUN_ADAPTED, (sample for desk in desks for sample in _adapted(desk)))
     yield build(names.RESTART_BUDGET, (([desk.spec.name], _budget_left(desk)) for desk in desks))
+
+
+def _adapted(desk: Desk) -> Samples:
+    """One for each launch that stepped down: what it changed is short, and a person reads it in the notification."""
+    taken = (launch for launch in desk.history.launches if launch.step_down is not None)
+    return (
+        ([desk.spec.name, launch.step_down.remedy, ", ".join(launch.step_down.changes)], 1)
+        for launch in taken
+        if launch.step_down is not None
+    )
 
 
 def _budget_left(desk: Desk) -> int:

@@ -208,6 +208,15 @@ def incurable(facts: Facts, _: History, __: Moment) -> Decision | None:
     return next((GiveUp(reason) for kind, reason in INCURABLE.items() if kind.value in facts.new_errors), None)
 
 
+def out_of_memory(facts: Facts, history: History, _: Moment) -> Decision | None:
+    """The same settings need the same memory: one restart may be luck (a browser held the rest), a second is not."""
+    last = history.last_death
+    if last is None or not facts.shortage or facts.step_down is not None:
+        return None
+    again = last.shortage == facts.shortage and history.launches_since(facts.checkpoint) > 0
+    return GiveUp(GiveUpReason.OUT_OF_MEMORY) if again else None
+
+
 def attached(facts: Facts, _: History, __: Moment) -> Decision | None:
     """It was started by somebody else, who alone may stop it."""
     return GiveUp(GiveUpReason.ATTACHED) if facts.attached else None
@@ -228,6 +237,8 @@ def same_error_twice(facts: Facts, history: History, _: Moment) -> Decision | No
     last = history.last_death
     if last is None or history.case is None or last.generation >= history.case.generation or not facts.error:
         return None
+    if facts.step_down is not None:
+        return None  # the next generation has other settings
     same = (last.step, last.error) == (facts.step, facts.error)
     return GiveUp(GiveUpReason.SAME_ERROR_TWICE) if same else None
 
@@ -273,6 +284,7 @@ OF_A_DEAD_RUN: tuple[Rule, ...] = (
     attached,
     not_resumable,
     no_verified_checkpoint,
+    out_of_memory,
     same_error_twice,
     budget_per_checkpoint,
     budget_per_window,

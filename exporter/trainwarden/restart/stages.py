@@ -148,6 +148,7 @@ def choose(desk: Desk, now: Moment) -> AnyEvent | None:
         passed_over=choice.passed_over,
         overwrites=choice.overwrites,
         errors=evidence.error_totals(desk.folder.read_progress()),
+        step_down=case.facts.step_down if case.facts is not None else None,
     )
 
 
@@ -171,10 +172,12 @@ def launch(desk: Desk, now: Moment) -> AnyEvent | None:
 
 def _start(desk: Desk, case: Case, chosen: Chosen) -> AnyEvent | None:
     try:
-        return _launched(case, chosen, desk.launcher.start(chosen.checkpoint.path, chosen.generation))
+        remedy = chosen.step_down.remedy if chosen.step_down is not None else ""
+        state = desk.launcher.start(chosen.checkpoint.path, chosen.generation, remedy)
+        return _launched(case, chosen, state)
     except RefusedError as error:
-        state = desk.state()
-        if state is not None and state.generation >= chosen.generation:
+        there = desk.state()
+        if there is not None and there.generation >= chosen.generation:
             return None  # it was there in spite of the refusal: the next call says so
         return GaveUp(reason=GiveUpReason.LAUNCH_REFUSED, detail=f"launch_refused: {error}")
 

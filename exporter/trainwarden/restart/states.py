@@ -119,6 +119,8 @@ class GiveUpReason(str, Enum):
     """An assertion failed: a mistake in configuration or code, which a restart repeats."""
     DISK_FULL = "disk_full"
     """No space is left: the next save would be cut short too."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """Two generations in a row ran out of the same memory without getting further, and no remedy is left to take."""
     NOT_RESUMABLE = "not_resumable"
     """The run saves nothing that it could go on from exactly."""
     ATTACHED = "attached"

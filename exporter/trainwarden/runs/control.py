@@ -46,12 +46,14 @@ class Stop(Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", ta
 class Start(Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="start"):
     """Launch ``generation`` from ``checkpoint``, which the supervisor verifies again. Answers when it is launched.
 
-    A ``rehearsal`` launches nothing: it is refused where the launch itself would be, whoever still lives.
+    A ``rehearsal`` launches nothing: it is refused where the launch itself would be, whoever still lives. ``remedy`` is
+    the next of the guide's for this run, or empty.
     """
 
     checkpoint: str
     generation: int
     rehearsal: bool = False
+    remedy: str = ""
 
 
 class Detach(Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="detach"):

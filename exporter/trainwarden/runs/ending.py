@@ -18,15 +18,21 @@ def classify(
     stop_by: str = "",
     keeper_died: bool = False,
     named_signal: int | None = None,
+    oom_killed: bool = False,
 ) -> Ended:
     """Classify the end of a generation at ``at`` (Unix seconds).
 
     ``exit_code`` and ``signal`` are what the keeper reaped (one of them, or neither where that is unknown);
     ``stop_by`` is who asked trainwarden for a stop (``user``, ``receiver`` or empty); ``named_signal`` is the signal
-    that a launcher names in its output, while its own exit status says only 1 (``faults.named_signal``).
+    that a launcher names in its output, while its own exit status says only 1 (``faults.named_signal``);
+    ``oom_killed`` says whether the kernel killed for want of memory while the generation ran.
     """
     outcome, reason = _judge(exit_code, signal, stop_by, keeper_died, named_signal)
-    return Ended(outcome=outcome, at=at, exit_code=exit_code, signal=signal, reason=reason)
+    taken = _signal_of(exit_code, signal, named_signal)
+    for_memory = oom_killed and outcome is Outcome.CRASHED and taken is not None and taken[0] == signals.SIGKILL
+    if for_memory:
+        reason = f"{reason} The kernel killed for want of memory meanwhile."
+    return Ended(outcome=outcome, at=at, exit_code=exit_code, signal=signal, reason=reason, for_memory=for_memory)
 
 
 _ASKED = {

@@ -69,6 +69,10 @@ class RunFolder:
         """``output.<generation>.log``: everything that the generation printed."""
         return self.path / f"output.{generation}.log"
 
+    def adapted_path(self, generation: int) -> Path:
+        """``adapted.<generation>.toml``: the settings of a generation that stepped down."""
+        return self.path / f"adapted.{generation}.toml"
+
     def progress_path(self, writer: str, rank: int) -> Path:
         """``progress/<writer>-<rank>.json``."""
         return self.path / "progress" / f"{writer}-{rank}.json"

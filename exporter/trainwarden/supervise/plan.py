@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 from trainwarden import guide
-from trainwarden.checkpoints import find_recipe, recipe_of, recognise
+from trainwarden.checkpoints import ADAPTERS, find_recipe, recipe_of, recognise
 from trainwarden.checkpoints.base import Recipe
 from trainwarden.config import Config, RunConfig
 from trainwarden.errors import ConfigurationError
@@ -28,6 +28,7 @@ class Options(Struct, frozen=True, kw_only=True):
     recipe: str | None = None
     profile: str | None = None
     gpus: list[int] | None = None
+    adapt: str | None = None
 
 
 class Plan(Struct, frozen=True):
@@ -79,6 +80,7 @@ def describe(name: str, command: list[str], cwd: Path, entry: RunConfig, options
         profile=_profile(options.profile or entry.profile or "balanced"),
         gpus=options.gpus if options.gpus is not None else entry.gpus,
         nodes=entry.nodes,
+        adapt=_adapt(name, options.adapt or entry.adapt or "", recipe),
         thresholds=entry.thresholds,
         limits=entry.limits,
         budget=entry.budget,
@@ -130,6 +132,15 @@ def _recipe(run: str, name: str, entry: RunConfig) -> Recipe:
         return known.declared(entry.resume)
     except ConfigurationError as error:
         raise ConfigurationError(f"runs.{run}.{error}") from error
+
+
+def _adapt(run: str, adapt: str, recipe: Recipe) -> str:
+    if adapt and recipe.name not in ADAPTERS:
+        raise ConfigurationError(
+            f"run '{run}': adapt: the guide's remedies are settings of kohya's trainer, and recipe {recipe.name} has"
+            " none of them; remove it"
+        )
+    return adapt
 
 
 def _profile(name: str) -> str:

@@ -14,7 +14,7 @@ from trainwarden.errors import RefusedError
 from trainwarden.model import Checkpoint, Resume, RunSpec, RunState
 from trainwarden.runs.control import Start
 from trainwarden.runs.identity import DEAD_STATES
-from trainwarden.supervise import configured
+from trainwarden.supervise import configured, stepping
 
 _VERIFY_SECONDS = 8.0
 """A folder on a dead network drive never answers, and the supervisor must."""
@@ -26,6 +26,7 @@ def check(request: Start, state: RunState) -> None:
     for applies, sentence in refusals:
         if applies:
             raise RefusedError(sentence)
+    stepping.check(request.remedy, state.step_down)
 
 
 def _never(request: Start, state: RunState) -> tuple[tuple[bool, str], ...]:

@@ -22,7 +22,7 @@ from trainwarden.runs import identity
 from trainwarden.runs.attendance import KEEPER_LOCK, SUPERVISOR_LOCK, is_held
 from trainwarden.runs.control import Probe, Reply, Request, Start, Stop
 from trainwarden.runs.folder import RunFolder
-from trainwarden.supervise import capture, kept, orders, starting
+from trainwarden.supervise import capture, kept, orders, starting, stepping
 from trainwarden.supervise.detach import lock, start_keeper, until
 from trainwarden.supervise.kept import Kept
 from trainwarden.supervise.server import ControlServer
@@ -119,10 +119,15 @@ class Supervisor:
 
     def _start(self, request: Start) -> Now:
         self._watch.scan(moment())
-        starting.check(request, self._watch.state(moment()))
+        state = self._watch.state(moment())
+        starting.check(request, state)
         argv, resume = starting.resume_command(self._spec, starting.choose(request, self._spec, time.time()))
+        names = [*state.remedies, *([request.remedy] if request.remedy else [])]
+        adapted = stepping.Adapted(self._folder, self._spec, request.generation, names)
+        argv = adapted.command(argv)
         if request.rehearsal:
             return moment()
+        adapted.write()
         launched = self._launch(request.generation, argv)
         now = moment()
         self._watch.launched(launched, resume, now)

@@ -6,6 +6,7 @@ No sockets and no clock: the loop hands in the time and calls ``look`` a few tim
 from contextlib import suppress
 from typing import NamedTuple
 
+from trainwarden import system
 from trainwarden.checkpoints import recipe_of
 from trainwarden.errors import RunFolderError
 from trainwarden.model import Ended, Outcome, Resume, RunSpec, RunState
@@ -15,6 +16,7 @@ from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.members import Census, living
 from trainwarden.runs.roll import Roll
 from trainwarden.runs.usage import Meter
+from trainwarden.supervise import stepping
 from trainwarden.supervise.generation import Generation
 from trainwarden.supervise.kept import Exit, Kept, KeptFile
 from trainwarden.supervise.orphan import Orphan
@@ -77,6 +79,9 @@ class RunWatch:
         self._wedged = False
         self.ended: Ended | None = former.ended if former else None
         self._last_words = former.last_words if former else ""
+        self._oom_kills_before = former.oom_kills_before if former else system.oom_kills()
+        self._remedies = stepping.taken(kept.argv)
+        self._step_down = stepping.steps_down(self._spec, kept.argv)
         self._heard_at = now.monotonic
         self._closed = former is not None and not former.open
         if former is not None and former.stopping_since is not None:
@@ -173,6 +178,7 @@ class RunWatch:
             stop_by=self._stop_by,
             keeper_died=code is None and signum is None,
             named_signal=self._generation.named_signal(),
+            oom_killed=(system.oom_kills() or 0) > (self._oom_kills_before or 0),
         )
         if self.ended.outcome is not Outcome.FINISHED:
             self._last_words = self._generation.last_words()
@@ -226,4 +232,7 @@ class RunWatch:
             stopping_since=self._stopping_since,
             stop_by=self._stop_by,
             wedged=self._wedged,
+            oom_kills_before=self._oom_kills_before,
+            remedies=self._remedies,
+            step_down=self._step_down,
         )

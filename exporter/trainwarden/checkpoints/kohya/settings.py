@@ -86,7 +86,7 @@ def read_options(arguments: list[str], cwd: Path) -> Options:
         return Options(given=given, in_file={})
     path = cwd / (named if named.endswith(".toml") else f"{named}.toml")
     try:
-        in_file = _flatten(tomllib.loads(path.read_text(encoding="utf-8")))
+        in_file = flatten(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         return Options(given, {}, path, f"{path}: cannot be read: {error.strerror}; mend --config_file")
     except ValueError as error:
@@ -94,7 +94,8 @@ def read_options(arguments: list[str], cwd: Path) -> Options:
     return Options({**in_file, **given}, in_file, path)
 
 
-def _flatten(sections: dict[str, Any]) -> dict[str, Any]:
+def flatten(sections: dict[str, Any]) -> dict[str, Any]:
+    """A TOML file's keys as sd-scripts sees them: sections do not count."""
     flat: dict[str, Any] = {}
     for key, value in sections.items():
         flat.update(value if isinstance(value, dict) else {key: value})

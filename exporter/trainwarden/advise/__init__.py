@@ -1,0 +1,1 @@
+"""What the guide advises: remedies for the problems that a run meets."""
