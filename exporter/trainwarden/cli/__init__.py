@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from trainwarden import config as configuration
-from trainwarden.cli import runs, services, watching
+from trainwarden.cli import runs, services, trust, watching
 from trainwarden.errors import TrainwardenError
 from trainwarden.version import VERSION
 
@@ -48,5 +48,5 @@ def main(ctx: click.Context, config_file: str | None) -> None:
     ctx.obj = configuration.find(config_file)
 
 
-for _command in (*services.COMMANDS, *runs.COMMANDS, *watching.COMMANDS):
+for _command in (*services.COMMANDS, *runs.COMMANDS, *watching.COMMANDS, *trust.COMMANDS):
     main.add_command(_command)
