@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from docs.build import metrics, remedies
+from docs.build import metrics, nights, remedies
 
 FOLDER = Path(__file__).resolve().parents[1]
 
 
 def rendered() -> dict[str, str]:
     """Every generated page, by file name."""
-    return {"metrics.md": metrics.page(), "remedies.md": remedies.page()}
+    return {"metrics.md": metrics.page(), "nights.md": nights.page(), "remedies.md": remedies.page()}
 
 
 def main() -> None:

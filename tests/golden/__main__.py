@@ -3,8 +3,12 @@
 import tempfile
 from pathlib import Path
 
+from tests.conftest import REPOSITORY
 from tests.golden.machine import render
+from tests.nights import golden as nights
+from tests.nights import recording
 from tests.support.nvml import build_library
+from trainwarden.stack import tools
 
 EXPORTER = Path(__file__).parent / "exporter.prom"
 
@@ -12,7 +16,9 @@ EXPORTER = Path(__file__).parent / "exporter.prom"
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         EXPORTER.write_text(render(build_library(Path(folder) / "nvml"), Path(folder)))
-    print(f"wrote {EXPORTER.relative_to(Path.cwd())}; look at the difference before you commit it")
+    nights.write(tools.locate(REPOSITORY / ".tools", print).promtool)
+    for written in (EXPORTER, recording.FOLDER):
+        print(f"wrote {written.relative_to(REPOSITORY)}; look at the difference before you commit it")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ stand. A minute of room is left at each edge: Prometheus 3 counts a window's lef
 
 import json
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,30 +36,37 @@ def stands(alert: str, severity: str, since: float, until: float | None = None, 
 
 def check(promtool: Path, folder: Path, name: str, night: Night, expected: Sequence[Stands]) -> None:
     """Ask which alerts stand about every edge, which ever stood, and what they say; fails with promtool's own words."""
-    standing = [_standing(minute, _at(expected, minute)) for minute in _probes(night, expected)]
-    questions = {"promql_expr_test": [*standing, _ever(night, expected)], "alert_rule_test": texts.questions(name)}
+    now = [standing(minute, at(expected, minute)) for minute in _probes(night, expected)]
+    questions = {"promql_expr_test": [*now, _ever(night, expected)], "alert_rule_test": texts.questions(name)}
     run(promtool, folder, night, shipped.FILES, **questions)
 
 
 def run(promtool: Path, folder: Path, night: Night, rules: Iterable[Path], **questions: Any) -> None:
     """Write one test of the night and have promtool run it."""
-    interval, every = night.scrape_seconds, night.evaluation_seconds or night.scrape_seconds
-    test = {"interval": f"{interval}s", "input_series": input_series(night), **questions}
+    test = {"interval": f"{night.scrape_seconds}s", "input_series": notation(columns(night)), **questions}
+    failed = run_series(promtool, folder, test, rules, night.evaluation_seconds or night.scrape_seconds)
+    assert failed is None, failed
+
+
+def run_series(
+    promtool: Path, folder: Path, test: dict[str, Any], rules: Iterable[Path], evaluation_seconds: int
+) -> str | None:
+    """Have promtool run one test of these rules; what it says where that fails."""
     path = folder / "night.yml"
     document = {
         "rule_files": [str(file) for file in rules],
         "group_eval_order": shipped.GROUPS,
-        "evaluation_interval": f"{every}s",
+        "evaluation_interval": f"{evaluation_seconds}s",
         "tests": [test],
     }
     path.write_text(json.dumps(document))
     done = subprocess.run([promtool, "test", "rules", path], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr if done.returncode else None
 
 
-def input_series(night: Night) -> list[dict[str, str]]:
-    """The night's series in promtool's notation."""
-    return [{"series": series, "values": _notation(values)} for series, values in sorted(columns(night).items())]
+def notation(series: Mapping[str, Sequence[Sample]]) -> list[dict[str, str]]:
+    """Series in promtool's notation."""
+    return [{"series": one, "values": _notation(values)} for one, values in sorted(series.items())]
 
 
 def _notation(values: Sequence[Sample]) -> str:
@@ -83,11 +90,13 @@ def _probes(night: Night, expected: Sequence[Stands]) -> list[float]:
     return sorted(minute for minute in {*beside, *every} if all(abs(minute - edge) >= 1 for edge in edges))
 
 
-def _at(expected: Sequence[Stands], minute: float) -> list[Stands]:
+def at(expected: Sequence[Stands], minute: float) -> list[Stands]:
+    """What stands at that minute."""
     return [one for one in expected if one.since <= minute and (one.until is None or minute < one.until)]
 
 
-def _standing(minute: float, expected: Sequence[Stands]) -> dict[str, Any]:
+def standing(minute: float, expected: Sequence[Stands]) -> dict[str, Any]:
+    """The question which alerts stand at that minute, and what is expected."""
     alerts = 'ALERTS{alertstate="firing", alertname!="TrainwardenWatchdog"}'
     return _question(f"group by ({','.join(IDENTITY)}) ({alerts})", minute, expected)
 

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
 PARTS = (
     "tests/rules",
+    "tests/nights",
     "tests/alertmanager",
     "tests/stack/test_render.py",
     "tests/stack/test_notify.py",
