@@ -4,6 +4,7 @@ A run is a list of chapters (`starting`, `caching`, `training`, …); `starting`
 next generation. The series carry the names and labels of `names.py`, and the guide's thresholds. Time is in minutes.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -38,7 +39,10 @@ class Chapter:
     vram_gib: float = 0.0
     saves_every: float | None = None
     saves_at_end: bool = False
-    out_of_memory: bool = False
+    error: ErrorKind | None = None
+    """What its output names when the chapter begins."""
+    silent: bool = False
+    """The supervisor writes nothing: the last of its readings stands."""
 
 
 def starting(minutes: float) -> Chapter:
@@ -70,7 +74,7 @@ def blocked(minutes: float, gpu: float = 0.0) -> Chapter:
 
 def ended(phase: Phase, minutes: float = 10_000, out_of_memory: bool = False) -> Chapter:
     """The generation is over; the exporter goes on showing the run."""
-    return Chapter(phase, minutes, out_of_memory=out_of_memory)
+    return Chapter(phase, minutes, error=ErrorKind.CUDA_OUT_OF_MEMORY if out_of_memory else None)
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,14 @@ class Night:
     missed_every: float | None = None
     """A single scrape is missed every so many minutes: all series of the exporter turn stale."""
     exporter_down: tuple[float, float] | None = None
+    unseen: Sequence[tuple[float, float]] = ()
+    """When Prometheus itself is away (stopped, or asleep with its machine): no scrape, and no stale marker either."""
+    driver_gone: tuple[float, float] | None = None
+    """When the GPU driver answers nobody."""
     ram_used: Levels = ((0, 0.40),)
     swap_mib: Levels = ((0, 283),)
+    others_vram_gib: Levels = ((0, 0.0),)
+    """GPU memory of a browser or a game on the run's card."""
     celsius: Levels = ((0, 47),)
     desktop_spikes: bool = False
     """Every five minutes a single reading of the GPU is 60 % busy."""
@@ -124,23 +134,37 @@ def level(levels: Levels, minute: float) -> float | None:
 
 def scrapes(night: Night) -> Iterator[Scrape | None]:
     """Scrape by scrape what Prometheus gets; None: the exporter's scrape was missed."""
-    lives = [_Life(run) for run in night.runs]
-    for tick in range(int(night.minutes * 60 / night.scrape_seconds) + 1):
-        seconds = tick * night.scrape_seconds
-        told: Scrape = {}
-        for life in lives:
-            told.update(life.live_until(seconds))
-        told.update(_machine(night, seconds / 60, max((life.gpu for life in lives), default=(0.0, 0.5))))
-        for series, levels in night.also.items():
-            told.pop(series, None)
-            value = level(levels, seconds / 60)
-            if value is not None:
-                told[series] = value
+    lives = [Life(run) for run in night.runs]
+    for seconds in _ticks(night):
+        told = scrape(night, lives, seconds)
         yield None if _missed(night, seconds) else told
 
 
+def scrape(night: Night, lives: Sequence["Life"], seconds: float) -> Scrape:
+    """What the exporter shows at that second, whether or not anybody asks."""
+    told: Scrape = {}
+    for life in lives:
+        told.update(life.live_until(seconds))
+    told.update(_machine(night, seconds / 60, max((life.gpu for life in lives), default=(0.0, 0.5))))
+    for series, levels in night.also.items():
+        told.pop(series, None)
+        value = level(levels, seconds / 60)
+        if value is not None:
+            told[series] = value
+    return told
+
+
+def _ticks(night: Night) -> list[int]:
+    return [tick * night.scrape_seconds for tick in range(int(night.minutes * 60 / night.scrape_seconds) + 1)]
+
+
+def within(span: tuple[float, float] | None, minute: float) -> bool:
+    """Whether the minute lies in the span."""
+    return span is not None and span[0] <= minute < span[1]
+
+
 def _missed(night: Night, seconds: float) -> bool:
-    if night.exporter_down and night.exporter_down[0] <= seconds / 60 < night.exporter_down[1]:
+    if within(night.exporter_down, seconds / 60):
         return True
     return bool(night.missed_every and seconds and seconds % (night.missed_every * 60) == 0)
 
@@ -153,34 +177,52 @@ def _machine(night: Night, minute: float, gpu: tuple[float, float]) -> Iterator[
     yield key(names.HOST_MEMORY_TOTAL), ram
     yield key(names.HOST_MEMORY_AVAILABLE), round(ram * (1 - (level(night.ram_used, minute) or 0)))
     yield key(names.HOST_SWAP_USED), (level(night.swap_mib, minute) or 0) * guide.MIB
-    yield key(names.GPU_UTILIZATION, *GPU), busy
-    yield key(names.GPU_MEMORY_TOTAL, *GPU), GPU_MEMORY_GIB * guide.GIB
-    yield key(names.GPU_MEMORY_USED, *GPU), vram_gib * guide.GIB
-    yield key(names.GPU_TEMPERATURE, *GPU, "gpu"), level(night.celsius, minute) or 0
-    yield key(names.COLLECTOR_SUCCESS, "gpu"), 1
+    yield key(names.COLLECTOR_SUCCESS, "gpu"), float(not within(night.driver_gone, minute))
+    if not within(night.driver_gone, minute):
+        used = vram_gib + (level(night.others_vram_gib, minute) or 0)
+        yield key(names.GPU_UP, *GPU), 1
+        yield key(names.GPU_UTILIZATION, *GPU), busy
+        yield key(names.GPU_MEMORY_TOTAL, *GPU), GPU_MEMORY_GIB * guide.GIB
+        yield key(names.GPU_MEMORY_USED, *GPU), used * guide.GIB
+        yield key(names.GPU_MEMORY_FREE, *GPU), (GPU_MEMORY_GIB - used) * guide.GIB
+        yield key(names.GPU_TEMPERATURE, *GPU, "gpu"), level(night.celsius, minute) or 0
     for threshold in guide.MACHINE:
         yield key(names.THRESHOLD, threshold.signal, threshold.level), threshold.value
 
 
-class _Life:
+class Life:
     """Walks a run through its chapters, second by second where it matters."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._chapters = list(_with_starts(run))
-        self._chapter: Chapter | None = None
+        self._chapters = list(_in_a_row(run.launched * 60, run.chapters))
+        self.chapter: Chapter | None = None
         self._now = 0.0
         self._generation = 0
-        self._launched_at = self._phase_at = 0.0
+        self._launched_at = self._phase_at = self._chapter_at = 0.0
         self._steps = self._stepping = 0.0
         self._last_step_at: float | None = None
         self._saved_at: float | None = None
-        self._out_of_memory = 0
+        self.errors: Counter[ErrorKind] = Counter()
 
     @property
     def gpu(self) -> tuple[float, float]:
         """How busy the run makes the GPU, and the memory in use (the desktop's half GiB where it does not run)."""
-        return (self._chapter.gpu, self._chapter.vram_gib or 0.5) if self._chapter else (0.0, 0.5)
+        return (self.chapter.gpu, self.chapter.vram_gib or 0.5) if self.chapter else (0.0, 0.5)
+
+    @property
+    def steps(self) -> int:
+        """Steps of this generation."""
+        return int(self._steps)
+
+    @property
+    def saved_at(self) -> float | None:
+        """When the newest checkpoint was written, seconds."""
+        return self._saved_at
+
+    def instead(self, seconds: float, chapters: Iterable[Chapter]) -> None:
+        """From that second on these chapters follow, and not what was still to come."""
+        self._chapters = list(_in_a_row(seconds, chapters))
 
     def live_until(self, seconds: float) -> Scrape:
         """Go on to that second and say what the exporter shows then; nothing before the launch."""
@@ -194,19 +236,20 @@ class _Life:
         return dict(self._told()) if self._generation else {}
 
     def _turn_page(self, chapter: Chapter) -> None:
-        if self._chapter and self._chapter.saves_at_end:
+        if self.chapter and self.chapter.saves_at_end:
             self._saved_at = self._now
         if chapter.launch:
             self._generation += 1
             self._launched_at, self._last_step_at = self._now, None
             self._steps = self._stepping = 0.0
-        if self._chapter is None or chapter.phase != self._chapter.phase:
+        if self.chapter is None or chapter.phase != self.chapter.phase:
             self._phase_at = self._now
-        self._out_of_memory += chapter.out_of_memory
-        self._chapter = chapter
+        if chapter.error is not None:
+            self.errors[chapter.error] += 1
+        self.chapter, self._chapter_at = chapter, self._now
 
     def _train(self, until: float) -> None:
-        chapter = self._chapter
+        chapter = self.chapter
         if chapter is None or chapter.step_seconds is None:
             return
         before, self._steps = self._steps, self._steps + (until - self._now) / chapter.step_seconds
@@ -221,7 +264,7 @@ class _Life:
             self._saved_at = at if at > max(self._phase_at, self._saved_at or 0) else self._saved_at
 
     def _told(self) -> Iterator[tuple[str, float]]:
-        run, chapter = self._run.name, self._chapter
+        run, chapter = self._run.name, self.chapter
         assert chapter is not None
         yield key(names.RUN_UP, run), float(chapter.phase.live)
         for phase in Phase:
@@ -229,7 +272,7 @@ class _Life:
         yield key(names.RUN_PHASE_START, run), self._phase_at
         yield key(names.RUN_START, run, str(self._generation)), self._launched_at
         if chapter.phase.live:
-            yield key(names.RUN_BEAT, run), self._now
+            yield key(names.RUN_BEAT, run), self._chapter_at if chapter.silent else self._now
         else:
             yield key(names.RUN_BEAT, run), self._phase_at
             yield key(names.RUN_EXIT_CODE, run), float(chapter.phase != Phase.FINISHED)
@@ -244,8 +287,7 @@ class _Life:
     def _told_of_files(self) -> Iterator[tuple[str, float]]:
         run = self._run.name
         for kind in ErrorKind:
-            count = self._out_of_memory if kind == ErrorKind.CUDA_OUT_OF_MEMORY else 0
-            yield key(names.RUN_ERRORS, run, kind.value), count
+            yield key(names.RUN_ERRORS, run, kind.value), self.errors[kind]
         yield key(names.CHECKPOINTS_VALID, run), float(self._saved_at is not None)
         if self._saved_at is not None:
             yield key(names.CHECKPOINT_LAST, run), self._saved_at
@@ -256,25 +298,26 @@ class _Life:
             yield key(names.RUN_THRESHOLD, run, signal, name), value
 
 
-def _with_starts(run: Run) -> Iterator[tuple[float, Chapter]]:
-    at = run.launched * 60
-    for chapter in run.chapters:
+def _in_a_row(at: float, chapters: Iterable[Chapter]) -> Iterator[tuple[float, Chapter]]:
+    for chapter in chapters:
         yield at, chapter
         at += chapter.minutes * 60
 
 
 def columns(night: Night) -> dict[str, list[Sample]]:
     """Series by series. As in Prometheus, one turns stale where a scrape misses it or no longer has it."""
-    rows = list(scrapes(night))
-    found = {series: list(_column(series, rows)) for series in {series for row in rows if row for series in row}}
+    away = [any(within(span, seconds / 60) for span in night.unseen) for seconds in _ticks(night)]
+    rows = list(zip(scrapes(night), away, strict=True))
+    seen = {series for row, gap in rows if row and not gap for series in row}
+    found = {series: list(_column(series, rows)) for series in seen}
     if up("trainwarden") not in night.also:
-        found[up("trainwarden")] = [float(row is not None) for row in rows]
+        found[up("trainwarden")] = [None if gap else float(row is not None) for row, gap in rows]
     return found
 
 
-def _column(series: str, rows: Iterable[Scrape | None]) -> Iterator[Sample]:
+def _column(series: str, rows: Iterable[tuple[Scrape | None, bool]]) -> Iterator[Sample]:
     there = False
-    for row in rows:
-        value = row.get(series) if row else None
-        yield "stale" if there and value is None else value
-        there = value is not None
+    for row, away in rows:
+        value = row.get(series) if row and not away else None
+        yield "stale" if there and value is None and not away else value
+        there = value is not None or (there and away)
