@@ -252,14 +252,14 @@ class Enacted(World):
             self._act(launch=False)
         return state
 
-    def start(self, checkpoint: str, generation: int) -> RunState:
+    def start(self, checkpoint: str, generation: int, remedy: str = "") -> RunState:
         self._answer()
         assert self.state.ended is not None, "launched beside a living generation"
         assert self.state.ended.outcome not in (Outcome.FINISHED, Outcome.STOPPED_BY_USER), (
             "launched though it was over"
         )
         assert Path(checkpoint).is_relative_to(self.checkpoints), "a start from zero"
-        state = super().start(checkpoint, generation)
+        state = super().start(checkpoint, generation, remedy)
         name = Path(checkpoint).name
         epoch = int(name.split("-")[1])
         self._saves = epoch // 2
