@@ -34,6 +34,12 @@ def test_labels_and_values_come_back_in_both_formats(rows: list[tuple[str, str, 
     assert family.documentation == GAUGE.help
 
 
+def test_what_has_changed_since_it_was_last_written_is_written_anew() -> None:
+    for value in (1.0, 1.0, 2.0, float("nan"), float("nan"), 1.0):
+        text = textformat.write([build(COUNTER, [(("luca",), value)])]).decode()
+        assert text.endswith(f'tw_steps_total{{run="luca"}} {"NaN" if math.isnan(value) else value}\n')
+
+
 def test_a_counter_keeps_its_suffix_on_the_sample_only_in_openmetrics() -> None:
     series = [build(COUNTER, [(("luca",), 3)])]
     assert textformat.write(series).decode() == (

@@ -6,7 +6,7 @@ Standard library only: the keeper, which must stay small and cannot fail, import
 import json
 import os
 import time
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,6 +69,23 @@ def _read(path: str) -> bytes:
         return os.read(handle, 65536)
     finally:
         os.close(handle)
+
+
+def read_kept(path: str) -> str:
+    """A whole file that the kernel keeps up to date in one place: opening it would cost more than reading it.
+
+    Its handle is kept for as long as the process lives. Raises OSError.
+    """
+    handle = _kept(path)
+    parts: list[bytes] = []
+    while part := os.pread(handle, 65536, sum(map(len, parts))):
+        parts.append(part)
+    return b"".join(parts).decode()
+
+
+@cache
+def _kept(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 @lru_cache

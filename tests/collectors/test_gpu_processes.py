@@ -89,6 +89,13 @@ def test_a_pid_that_was_given_anew_is_a_strangers(root: Path) -> None:
     assert found == {MEMORY: {"0,,u": GIB}, FOREIGN: {"0,luca,u": 1}}
 
 
+def test_a_member_that_its_supervisor_has_just_seen_is_not_looked_up_again(root: Path) -> None:
+    run(root, "luca", member(start_time=1))
+    reading = cards((os.getpid(), GIB))
+    found = {later: values(families(reading, read(root), now=NOW + later))[FOREIGN] for later in (1, 60)}
+    assert found == {1: {"0,luca,u": 0}, 60: {"0,luca,u": 1}}
+
+
 def test_pids_of_another_namespace_mean_nothing_here_and_nobody_is_called_a_stranger(root: Path) -> None:
     run(root, "mia", member(), namespace=1)
     assert values(families(cards((os.getpid(), GIB)), read(root))) == {}

@@ -56,6 +56,12 @@ def test_a_file_that_may_not_be_read_is_one_that_is_not_there(tmp_path: Path) ->
     assert host.read(tmp_path) == host.parse(MEMINFO)
 
 
+def test_every_reading_is_new_though_the_handles_are_kept(tmp_path: Path) -> None:
+    for available in (18874368, 9437184):
+        (tmp_path / "meminfo").write_text(MEMINFO.replace("18874368", str(available)))
+        assert host.read(tmp_path).memory_available == available * 1024
+
+
 def test_this_machine_tells_all_that_its_kernel_has() -> None:
     reading = host.read()
     assert 0 < reading.memory_available <= reading.memory_total

@@ -11,7 +11,7 @@ from trainwarden import names
 from trainwarden.collectors.base import Reading, metric
 from trainwarden.names import Family
 from trainwarden.series import Series
-from trainwarden.system import PROC
+from trainwarden.system import PROC, read_kept
 
 _WINDOWS = ("1m", "5m", "15m")
 """Of the three load averages, in the kernel's order."""
@@ -38,28 +38,28 @@ class HostReading(Reading, frozen=True, kw_only=True):
 def read(proc: Path = PROC) -> HostReading:
     """Read the five files. Raises OSError where there is no ``meminfo``."""
     optional = ("vmstat", "pressure/memory", "loadavg", "stat")
-    return parse((proc / "meminfo").read_text(), *(_text(proc / name) for name in optional))
+    return parse(read_kept(f"{proc}/meminfo"), *(_text(f"{proc}/{name}") for name in optional))
 
 
-def _text(path: Path) -> str:
+def _text(path: str) -> str:
     """Empty where the kernel has no such file, or (pressure, where it is switched off) does not let it be read."""
     try:
-        return path.read_text()
+        return read_kept(path)
     except OSError:
         return ""
 
 
 def parse(meminfo: str, vmstat: str = "", pressure: str = "", loadavg: str = "", stat: str = "") -> HostReading:
     """Make a reading of the files' texts."""
-    sizes = _numbers(meminfo.replace(":", ""), ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree"))
+    sizes = _numbers(meminfo, ("MemTotal:", "MemAvailable:", "SwapTotal:", "SwapFree:"))
     memory = {name: kibibytes * 1024 for name, kibibytes in sizes.items()}  # whatever its "kB" says
     pages = _numbers(vmstat, ("pswpin", "pswpout", "oom_kill"))
     waited = {line.split(" ", 1)[0]: int(line.rpartition("total=")[2]) / 1e6 for line in pressure.splitlines()}
     return HostReading(
-        memory_total=memory["MemTotal"],
-        memory_available=memory["MemAvailable"],
-        swap_total=memory["SwapTotal"],
-        swap_used=memory["SwapTotal"] - memory["SwapFree"],
+        memory_total=memory["MemTotal:"],
+        memory_available=memory["MemAvailable:"],
+        swap_total=memory["SwapTotal:"],
+        swap_used=memory["SwapTotal:"] - memory["SwapFree:"],
         swap_in=_bytes(pages.get("pswpin")),
         swap_out=_bytes(pages.get("pswpout")),
         oom_kills=pages.get("oom_kill"),
@@ -71,9 +71,14 @@ def parse(meminfo: str, vmstat: str = "", pressure: str = "", loadavg: str = "",
 
 
 def _numbers(text: str, wanted: tuple[str, ...]) -> dict[str, int]:
-    """The numbers behind these names, of a file with a name and a number a line."""
-    rows = (line.split() for line in text.splitlines() if line.startswith(wanted))
-    return {row[0]: int(row[1]) for row in rows if len(row) >= 2 and row[0] in wanted}
+    """The numbers behind these names, of a file with a name and a number a line, most of which are not wanted."""
+    rows = ((name, _behind(f"{name} ", text).split(maxsplit=1)) for name in wanted)
+    return {name: int(row[0]) for name, row in rows if row}
+
+
+def _behind(begin: str, text: str) -> str:
+    """The rest of the line that begins so; empty where none does."""
+    return f"\n{text}".partition(f"\n{begin}")[2].partition("\n")[0]
 
 
 def _bytes(pages: int | None) -> int | None:

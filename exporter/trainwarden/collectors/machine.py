@@ -70,7 +70,7 @@ class Machine:
             yield from gpu.families(found_gpus)
         if found_gpus and found_runs:
             yield from processes.families(
-                found_gpus, found_runs, by_pid=self._config.exporter.gpu_pids, proc=self._proc
+                found_gpus, found_runs, by_pid=self._config.exporter.gpu_pids, proc=self._proc, now=now
             )
         yield from runs.families(every, self._gpus.known)
         if found_checkpoints:

@@ -1,5 +1,6 @@
 """Whose processes are on the GPUs: the driver tells pids, the run folders tell which pid is whose."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,9 @@ from trainwarden.collectors.runs import RunsReading, cards
 from trainwarden.model import RunState
 from trainwarden.series import Series
 
+_SEEN_SECONDS = 5.0
+"""A member that its supervisor saw so lately is not looked up again: no kernel gives a pid anew as fast as that."""
+
 
 class Owners(Struct, frozen=True):
     """Who runs on which card."""
@@ -25,14 +29,15 @@ class Owners(Struct, frozen=True):
     """Whether every run could be read, and that holds for all that live: who is no member is then somebody else."""
 
 
-def owners(reading: GpusReading, runs: RunsReading, proc: Path = system.PROC) -> Owners:
-    """Find out whose the processes on the GPUs are."""
+def owners(reading: GpusReading, runs: RunsReading, proc: Path = system.PROC, now: float = math.inf) -> Owners:
+    """Find out whose the processes on the GPUs are; ``now`` (Unix seconds) tells which supervisor has just looked."""
     namespace = _namespace_here(proc)
     live = {run.name: run.state for run in runs.runs if run.up and run.state is not None}
     readable = {name: state for name, state in live.items() if _namespace(state) == namespace}
+    seen = {member.pid: name for name, s in readable.items() if now - s.beat_at < _SEEN_SECONDS for member in s.members}
     members = {member.pid: (name, member.start_time) for name, s in readable.items() for member in s.members}
     on = {
-        gpu.uuid: [(p.pid, _owner(p.pid, members, proc), p.memory_bytes) for p in gpu.processes]
+        gpu.uuid: [(p.pid, seen.get(p.pid) or _owner(p.pid, members, proc), p.memory_bytes) for p in gpu.processes]
         for gpu in reading.gpus
         if gpu.processes is not None
     }
@@ -60,11 +65,16 @@ def _owner(pid: int, members: Mapping[int, tuple[str, int]], proc: Path) -> str:
 
 
 def families(
-    reading: GpusReading, runs: RunsReading, *, by_pid: bool = False, proc: Path = system.PROC
+    reading: GpusReading,
+    runs: RunsReading,
+    *,
+    by_pid: bool = False,
+    proc: Path = system.PROC,
+    now: float = math.inf,
 ) -> Iterator[Series]:
     """GPU memory by run (and by process, where asked for), and strangers on the GPUs of each run."""
     known = {gpu.uuid: gpu.index for gpu in reading.gpus}
-    found = owners(reading, runs, proc)
+    found = owners(reading, runs, proc, now)
     if found.complete:
         yield from metric(names.GPU_PROCESS_MEMORY, (((*_at(gpu), run), m) for gpu, run, m in _by_run(reading, found)))
     if by_pid:
