@@ -109,6 +109,14 @@ def test_every_mounted_folder_was_made_by_the_script(read: dict[str, Any]) -> No
     assert missing == []
 
 
+def test_the_secrets_reach_who_needs_them_and_cannot_be_written(read: dict[str, Any], tmp_path: Path) -> None:
+    """Render checks them, Alertmanager sends by them, the receiver passes on by them."""
+    folder = str(tmp_path / "home/.config/trainwarden/secrets")
+    found = {name: {v["source"]: v for v in service["volumes"]} for name, service in read["services"].items()}
+    assert {name for name, volumes in found.items() if folder in volumes} == {"render", "receiver", "alertmanager"}
+    assert all(volumes[folder]["read_only"] is True for volumes in found.values() if folder in volumes)
+
+
 def test_only_the_gpu_file_asks_for_a_gpu(read: dict[str, Any], compose: Path, checkout: Path) -> None:
     assert not any("deploy" in service for service in read["services"].values())
     done = config(compose, checkout, "docker-compose.yml", "docker-compose.gpu.yml")
@@ -124,11 +132,11 @@ def test_a_typo_would_be_noticed(compose: Path, checkout: Path, tmp_path: Path) 
     assert "depend_on" in config(compose, checkout).stderr
 
 
-def test_the_token_is_readable_inside_and_its_folder_is_nobodys_business(checkout: Path, tmp_path: Path) -> None:
+def test_the_token_is_the_users_alone_as_whom_all_services_run(checkout: Path, tmp_path: Path) -> None:
     compose_env(checkout, tmp_path / "home")
     token = tmp_path / "home/.config/trainwarden/secrets/receiver-token"
     assert len(token.read_text()) == 64
-    assert stat.S_IMODE(token.stat().st_mode) == 0o644
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
     assert stat.S_IMODE(token.parent.stat().st_mode) == 0o700
 
 

@@ -109,11 +109,22 @@ def test_both_jobs_are_of_one_machine() -> None:
 @pytest.mark.parametrize("rule", NAMED)
 def test_every_alert_says_how_bad_it_is_what_it_means_and_what_to_do(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in ("critical", "warning", "info")
-    assert set(rule["annotations"]) == {"summary", "description", "remedy", "runbook_url"}
+    assert set(rule["annotations"]) - {"escalation"} == {"summary", "description", "remedy", "runbook_url"}
     assert rule["annotations"]["summary"].endswith(".")
     assert "$value" not in str(rule["labels"])
     page = f"https://github.com/trainwarden/trainwarden/blob/main/docs/runbooks/{rule['alert']}.md"
     assert rule["annotations"]["runbook_url"] == page
+
+
+def test_danger_says_that_it_was_a_warning_before_and_nothing_else_does() -> None:
+    """In the messages an escalation is seen by it (alertmanager/templates)."""
+    levels = {name: {rule["labels"]["severity"] for rule in ALERTS if rule["alert"] == name} for name in _names()}
+    of_two = {(name, "critical") for name, severities in levels.items() if {"warning", "critical"} <= severities}
+    assert {(r["alert"], r["labels"]["severity"]) for r in ALERTS if "escalation" in r["annotations"]} == of_two
+
+
+def _names() -> set[str]:
+    return {rule["alert"] for rule in ALERTS}
 
 
 def test_every_alert_has_a_text_that_the_nights_compare() -> None:

@@ -15,14 +15,17 @@ def questions(night: str) -> list[dict[str, Any]]:
     """What promtool is to compare in that night. It wants all alerts of one name at once."""
     mine = [text for text in TEXTS if text["night"] == night]
     return [
-        {"alertname": alert, "eval_time": f"{minute}m", "exp_alerts": [_expected(text) for text in together]}
+        {"alertname": alert, "eval_time": f"{minute}m", "exp_alerts": [expected(text) for text in together]}
         for (alert, minute), together in groupby(mine, key=lambda text: (text["alert"], text["minute"]))
     ]
 
 
-def _expected(text: dict[str, Any]) -> dict[str, Any]:
+def expected(text: dict[str, Any]) -> dict[str, Any]:
+    """Labels and annotations of one text, as promtool has them."""
     labels = {"severity": text["severity"], **text["labels"]}
     written = shipped.annotations(text["alert"], text["severity"])
     remedy = written["remedy"].replace("{{ $labels.run }}", labels.get("run", ""))
     said = {"summary": text["summary"], "description": text["description"], "remedy": remedy}
+    if "escalation" in written:
+        said["escalation"] = text.get("escalation", "")
     return {"exp_labels": labels, "exp_annotations": {**said, "runbook_url": written["runbook_url"]}}

@@ -89,6 +89,7 @@ def down() -> None:
     "--alertmanager", "alertmanager_address", default="alertmanager:9093", show_default=True, metavar="HOST:PORT"
 )
 @click.option("--prometheus", "prometheus_address", default="prometheus:9090", show_default=True, metavar="HOST:PORT")
+@click.option("--grafana", "grafana_address", default="127.0.0.1:3000", show_default=True, metavar="HOST:PORT")
 @click.option("--token-file", default="/run/secrets/trainwarden_receiver_token", show_default=True)
 @click.pass_context
 def render(ctx: click.Context, /, target: str, token_file: str, **addresses: str) -> None:
@@ -103,10 +104,13 @@ def render(ctx: click.Context, /, target: str, token_file: str, **addresses: str
 @click.option("--json", "as_json", is_flag=True, help="Print the whole configuration in force as JSON.")
 @click.pass_context
 def check_config(ctx: click.Context, as_json: bool) -> None:
-    """Check trainwarden.yml and say which file is in force."""
+    """Check trainwarden.yml and the secrets' files that it names, and say which file is in force."""
     import msgspec
 
+    from trainwarden.stack.people import check_secrets
+
     loaded = load(ctx)
+    check_secrets(loaded.notify)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(loaded), indent=2))
     else:

@@ -11,15 +11,23 @@ import msgspec
 
 from trainwarden import guide
 from trainwarden.config.checks import check_run, check_thresholds
+from trainwarden.config.notify import (
+    EmailConfig,
+    NotifyConfig,
+    QuietConfig,
+    QuietTime,
+    SlackConfig,
+    WebhookConfig,
+    check_notify,
+    check_url,
+    secret_files,
+)
 from trainwarden.config.reading import convert, read_yaml
 from trainwarden.config.shape import (
     Config,
-    EmailConfig,
     ExporterConfig,
-    NotifyConfig,
     ReceiverConfig,
     RunConfig,
-    SlackConfig,
     Thresholds,
 )
 from trainwarden.errors import ConfigurationError
@@ -31,10 +39,14 @@ __all__ = [
     "EmailConfig",
     "ExporterConfig",
     "NotifyConfig",
+    "QuietConfig",
+    "QuietTime",
     "ReceiverConfig",
     "RunConfig",
     "SlackConfig",
     "Thresholds",
+    "WebhookConfig",
+    "check_url",
     "convert",
     "find",
     "load",
@@ -43,6 +55,7 @@ __all__ = [
     "parse",
     "read_yaml",
     "run_thresholds",
+    "secret_files",
     "split_address",
 ]
 
@@ -69,6 +82,7 @@ def parse(raw: Any, source: str) -> Config:
     config = convert(raw, Config, source)
     try:
         check_thresholds(config.thresholds, "thresholds", (*guide.MACHINE, *guide.RUN))
+        check_notify(config.notify)
         for name, run in config.runs.items():
             check_run(name, run)
     except ConfigurationError as error:

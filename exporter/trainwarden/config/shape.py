@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from trainwarden.config.notify import NotifyConfig
 from trainwarden.model import Budget, Limits, ResumeTemplate, Seconds
 from trainwarden.names import EXPORTER_PORT, RECEIVER_PORT
 
@@ -40,32 +41,6 @@ class ReceiverConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """``observe``: decide and tell, and do not act."""
     token_file: str | None = None
     """The bearer token that the webhook demands. Needed to listen beyond loopback."""
-
-
-class SlackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``notify.slack:``. The URL is a secret, so it is named by its file."""
-
-    api_url_file: str
-    channel: str
-
-
-class EmailConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``notify.email:``."""
-
-    to: str
-    from_: str = field(name="from")
-    smarthost: str
-    """host:port."""
-    username: str | None = None
-    password_file: str | None = None
-    require_tls: bool = True
-
-
-class NotifyConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``notify:``, where people are told. Nothing set: alerts stand in Alertmanager only."""
-
-    slack: SlackConfig | None = None
-    email: EmailConfig | None = None
 
 
 Thresholds = dict[str, dict[str, float]]

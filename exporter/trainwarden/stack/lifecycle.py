@@ -12,7 +12,7 @@ from trainwarden.errors import StackError
 from trainwarden.runs import identity
 from trainwarden.stack import background, children, demo, render, show, tools
 from trainwarden.stack.ports import choose
-from trainwarden.stack.services import Service, address, all_services
+from trainwarden.stack.services import Service, address, all_services, grafana_binary
 from trainwarden.stack.state import StackFolder, StackState
 from trainwarden.stack.watchman import EndAskedError, Ending, Watchman
 
@@ -74,8 +74,7 @@ def _prepare(config: Config, folder: StackFolder, given: Mapping[str, int]) -> l
     """Everything that can fail before a process is started."""
     ports = choose(given)
     programs = tools.locate(tools.default_folder(), show.say)
-    addresses = {name: address(name, ports) for name in ports}
-    render.check_secrets(config)
+    addresses = {name: address(name, ports) for name in ports if name != "grafana" or grafana_binary()}
     render.render(config, folder.rendered, addresses=addresses, token_file=str(folder.token_path))
     return all_services(folder, ports, programs)
 

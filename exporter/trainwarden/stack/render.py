@@ -13,12 +13,18 @@ from typing import Any
 import msgspec
 import yaml
 
-from trainwarden.config import Config, NotifyConfig
-from trainwarden.errors import ConfigurationError, StackError
-from trainwarden.stack import assets
+from trainwarden.config import Config
+from trainwarden.errors import StackError
+from trainwarden.stack import assets, people
 
 MARKER = ".rendered-by-trainwarden"
 """Stands in every folder that was written here: only such a folder, or an empty one, is written to."""
+
+WARNINGS = ['severity="warning"']
+"""The route that waits while it is quiet."""
+
+GRAFANA = "http://127.0.0.1:3000"
+"""As the shipped templates have it."""
 
 
 def render(
@@ -33,27 +39,19 @@ def render(
     """Write everything into ``target``, which afterwards holds this and nothing else.
 
     ``addresses``: host:port of ``exporter``, ``receiver``, ``prometheus`` and ``alertmanager`` as the services reach
-    each other. ``token_file``: where receiver and Alertmanager find the bearer token. ``machine``: the ``instance``
-    label; by default this machine's name. Raises ``StackError`` for a folder that holds something else.
+    each other, and of ``grafana``, where there is one, as a browser does. ``token_file``: where receiver and
+    Alertmanager find the bearer token. ``machine``: the ``instance`` label; by default this machine's name. Raises
+    ``ConfigurationError`` for a secret's file with which no message would arrive, and ``StackError`` for a folder that
+    holds something else.
     """
     shipped = shipped or assets.find()
+    people.check_secrets(config.notify)
     _empty(target)
     _prometheus(shipped.prometheus, target / "prometheus", addresses, machine or socket.gethostname())
-    _alertmanager(shipped.alertmanager, target / "alertmanager", config, addresses["receiver"], token_file)
+    _alertmanager(shipped.alertmanager, target / "alertmanager", config, addresses, token_file)
     _grafana(shipped.grafana, target.absolute() / "grafana", addresses["prometheus"])
     own = msgspec.to_builtins(_in_force(config, addresses["exporter"], token_file))
     _write(target / "trainwarden.yml", _only_set(own), "What exporter and receiver run by.")
-
-
-def check_secrets(config: Config) -> None:
-    """Raise ``ConfigurationError`` for a secret's file that is not there: Alertmanager would fail at every message."""
-    named = {
-        "notify.slack.api_url_file": config.notify.slack and config.notify.slack.api_url_file,
-        "notify.email.password_file": config.notify.email and config.notify.email.password_file,
-    }
-    for key, file in named.items():
-        if file and not _absolute(file).is_file():
-            raise ConfigurationError(f"{key}: {_absolute(file)}: there is no such file; write the secret into it")
 
 
 def _empty(target: Path) -> None:
@@ -77,15 +75,27 @@ def _prometheus(shipped: Path, target: Path, addresses: Mapping[str, str], machi
     _write(target / "targets/alertmanager.yml", [{"targets": [addresses["alertmanager"]]}])
 
 
-def _alertmanager(shipped: Path, target: Path, config: Config, receiver: str, token_file: str) -> None:
+def _alertmanager(shipped: Path, target: Path, config: Config, addresses: Mapping[str, str], token_file: str) -> None:
     shutil.copytree(shipped, target)
     content = yaml.safe_load((shipped / "alertmanager.yml").read_text())
+    notify, receiver = config.notify, addresses["receiver"]
     receivers = {entry["name"]: entry for entry in content["receivers"]}
     for webhook in receivers["trainwarden"]["webhook_configs"]:
         webhook["url"] = f"http://{receiver}/alerts"
         webhook["http_config"] = {"authorization": {"type": "Bearer", "credentials_file": token_file}}
-    receivers["notify"].update(_people(config.notify))
+    told = people.people(notify, receiver, token_file)
+    receivers["notify"].update(told)
+    receivers["notify-once"].update(people.once(told))
+    receivers["heartbeat"].update(people.heartbeat(notify, receiver, token_file))
+    if notify.quiet:
+        content["time_intervals"] = [people.quiet_times(notify.quiet)]
+        for route in content["route"]["routes"]:
+            if route["matchers"] == WARNINGS:
+                route["mute_time_intervals"] = [people.QUIET]
     _write(target / "alertmanager.yml", content, "Rendered by trainwarden: changes are lost at the next start.")
+    grafana = f"http://{addresses['grafana']}" if "grafana" in addresses else ""
+    for file in (target / "templates").glob("*.tmpl"):
+        file.write_text(file.read_text().replace(GRAFANA, (notify.grafana_url or grafana).rstrip("/")))
 
 
 def _grafana(shipped: Path, target: Path, prometheus: str) -> None:
@@ -100,45 +110,20 @@ def _grafana(shipped: Path, target: Path, prometheus: str) -> None:
     _write(providers, content)
 
 
-def _people(notify: NotifyConfig) -> dict[str, Any]:
-    """The integrations of the receiver ``notify``; none where nothing is set. Texts: ``templates/trainwarden.tmpl``."""
-    integrations: dict[str, Any] = {}
-    if slack := notify.slack:
-        texts = {part: _template(f"slack.{part}") for part in ("title", "text", "color")}
-        where = {"api_url_file": str(_absolute(slack.api_url_file)), "channel": slack.channel}
-        integrations["slack_configs"] = [{**where, **texts, "send_resolved": True}]
-    if email := notify.email:
-        message: dict[str, Any] = {"to": email.to, "from": email.from_, "smarthost": email.smarthost}
-        message |= {"require_tls": email.require_tls, "send_resolved": True}
-        message |= {"headers": {"Subject": _template("email.subject")}, "text": _template("email.text"), "html": ""}
-        if email.username:
-            message["auth_username"] = email.username
-        if email.password_file:
-            message["auth_password_file"] = str(_absolute(email.password_file))
-        integrations["email_configs"] = [message]
-    return integrations
-
-
-def _template(name: str) -> str:
-    return f'{{{{ template "trainwarden.{name}" . }}}}'
-
-
 def _in_force(config: Config, exporter: str, token_file: str) -> Config:
     receiver = msgspec.structs.replace(
         config.receiver, exporter_url=f"http://{exporter}/metrics", token_file=token_file
     )
-    return msgspec.structs.replace(config, receiver=receiver)
+    return msgspec.structs.replace(config, receiver=receiver, notify=people.with_absolute_files(config.notify))
 
 
 def _only_set(value: Any) -> Any:
     """Leave out what is not set: in the file, a key without a value is a mistake."""
     if isinstance(value, dict):
         return {key: _only_set(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_only_set(inner) for inner in value]
     return value
-
-
-def _absolute(file: str) -> Path:
-    return Path(file).expanduser().absolute()
 
 
 def _write(path: Path, content: Any, comment: str = "") -> None:

@@ -34,8 +34,13 @@ def all_services(folder: StackFolder, ports: Mapping[str, int], programs: tools.
     """Every service of this stack, in the order in which they are started."""
     servers = [_own("exporter", folder, ports), _own("receiver", folder, ports)]
     servers += [_prometheus(folder, ports, programs.prometheus), _alertmanager(folder, ports, programs.alertmanager)]
-    binary = shutil.which("grafana") or shutil.which("grafana-server")
+    binary = grafana_binary()
     return [*servers, _grafana(folder, ports, binary)] if binary else servers
+
+
+def grafana_binary() -> str | None:
+    """Grafana, where it is installed."""
+    return shutil.which("grafana") or shutil.which("grafana-server")
 
 
 def address(name: str, ports: Mapping[str, int]) -> str:

@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
@@ -29,6 +29,7 @@ from trainwarden.restart.worker import Worker
 from trainwarden.runs.folder import runs_root
 from trainwarden.web.answer import Answer, Refused, escaped, page, sentence
 from trainwarden.web.protection import Protection
+from trainwarden.web.relay import Relay, destinations
 from trainwarden.web.rendering import Rendered
 from trainwarden.web.request import Request
 from trainwarden.web.server import Server, serve_until_told
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 1024 * 1024
 
-_CODES = (200, 202, 400, 401, 404, 405, 408, 411, 413, 500, 503)
+_CODES = (200, 202, 400, 401, 404, 405, 408, 411, 413, 500, 502, 503)
 """Every status that Alertmanager, or who plays it, is usually answered with."""
 
 _GENERATION = re.compile(r"[1-9][0-9]{0,8}")
@@ -87,7 +88,8 @@ def make_server(config: Config, worker: Worker, listen: Sequence[str] = ()) -> S
                 f"receiver.listen: {address} can be reached from other machines, so the webhook needs a token: write"
                 " one into a file (chmod 600) and name it as receiver.token_file, or listen on 127.0.0.1"
             )
-    return Server(addresses, ReceiverPages(config.receiver, token, worker).site())
+    relays = {path: Relay(to) for path, to in destinations(config.notify).items()}
+    return Server(addresses, ReceiverPages(config.receiver, token, worker, relays).site())
 
 
 def read_token(file: str | None) -> bytes | None:
@@ -147,22 +149,27 @@ _SENTENCES = {
 class ReceiverPages:
     """What the receiver answers. ``token`` is None where only this machine can reach it."""
 
-    def __init__(self, settings: ReceiverConfig, token: bytes | None, worker: Worker) -> None:
+    def __init__(
+        self, settings: ReceiverConfig, token: bytes | None, worker: Worker, relays: Mapping[str, Relay]
+    ) -> None:
         self._settings = settings
         self._token = token
         self._worker = worker
+        self._relays = relays
         self._tally = Tally()
         self._metrics_of = ReceiverMetrics(worker.desks, self._tally)
         self._requests = Requests(_CODES)
 
     def site(self) -> Site:
         """The pages behind what the web configuration asks for. Raises ``ConfigurationError``."""
+        # With a token it asks for no user: both would stand in the same header.
+        known = self._token is not None
         pages = {
-            # With a token it asks for no user: both would stand in the same header.
-            "/alerts": Page(self._alerts, "POST", knows_its_clients=self._token is not None),
+            "/alerts": Page(self._alerts, "POST", knows_its_clients=known),
             "/-/healthy": Page(lambda _: sentence(HTTPStatus.OK, "trainwarden receiver is healthy.")),
             "/-/ready": Page(self._ready),
             "/": Page(self._landing),
+            **{path: Page(self._relayed, "POST", knows_its_clients=known) for path in self._relays},
         }
         pages |= metrics_page("receiver", self._settings.telemetry_path, self._metrics, pages)
         otherwise = "There is nothing here; Alertmanager posts to /alerts."
@@ -177,6 +184,10 @@ class ReceiverPages:
             raise Refused(HTTPStatus.BAD_REQUEST, f"Not a version 4 payload of Alertmanager: {error}") from error
         status = self._take_in(payload)
         return sentence(status, _SENTENCES[status])
+
+    def _relayed(self, request: Request) -> Answer:
+        self._authorise(request)
+        return self._relays[request.path].pass_on(request.read_body(MAX_BODY))
 
     def _authorise(self, request: Request) -> None:
         kind, _, given = request.headers.get("authorization", "").partition(" ")
