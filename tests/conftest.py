@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.hangfs import hangfs_library, hanging  # noqa: F401  (fixtures)
 from tests.support.nvml import nvml, nvml_library  # noqa: F401  (fixtures)
+from tests.support.undisturbed import undisturbed  # noqa: F401  (a fixture)
 from trainwarden.stack import tools as programs
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -59,6 +59,9 @@ THRESHOLDS = {
 BUDGET = {"per_checkpoint": 3, "per_window": 6, "probation_steps": 3}
 
 
+TOKEN = "a-token-of-this-night"
+
+
 class Night:
     """Exporter, receiver, Prometheus and Alertmanager, and the runs that they watch."""
 
@@ -83,7 +86,7 @@ class Night:
         """Write trainwarden.yml for these runs, and render and scale everything from it."""
         token = self.folder / "token"
         token.touch(mode=0o600)
-        token.write_text("a-token-of-this-night")
+        token.write_text(TOKEN)
         common = {"thresholds": THRESHOLDS, "limits": LIMITS, "budget": BUDGET}
         own = {"runs": {name: {**common, **settings} for name, settings in runs.items()}}
         path = self.folder / "trainwarden.yml"
@@ -104,11 +107,11 @@ class Night:
         change(content)
         path.write_text(yaml.safe_dump(content))
 
-    def start(self, name: str) -> None:
-        """Start one service, or start it again after it was killed."""
+    def start(self, name: str, program: tuple[str, ...] = ("trainwarden",)) -> None:
+        """Start one service, or start it again after it was killed; our own by this module and its arguments."""
         port = self._ports[name]
         where = f"127.0.0.1:{port}"
-        own = [sys.executable, "-m", "trainwarden", "--config", str(self._rendered / "trainwarden.yml"), name]
+        own = [sys.executable, "-m", *program, "--config", str(self._rendered / "trainwarden.yml"), name]
         commands = {
             "exporter": [*own, "--web.listen-address", where],
             "receiver": [*own, "--web.listen-address", where],
@@ -163,11 +166,15 @@ class Night:
     # --- the runs -----------------------------------------------------------------------------------------
     def launch(self, name: str, *options: str, **demo: Any) -> "Run":
         """`trainwarden run NAME -- python -m trainwarden.demo …`, with a viewer of its own."""
-        run = Run(self, name)
-        settings = {"output_dir": run.checkpoints, "output_name": name, "step_seconds": 0.1, **demo}
+        settings = {"output_dir": Run(self, name).checkpoints, "output_name": name, "step_seconds": 0.1, **demo}
         command = [sys.executable, "-m", "trainwarden.demo", "--save_state"]
         for key, value in settings.items():
             command += [f"--{key}"] if value is True else [f"--{key}", str(value)]
+        return self.launch_command(name, command, *options)
+
+    def launch_command(self, name: str, command: list[str], *options: str) -> "Run":
+        """`trainwarden run NAME -- COMMAND`, with a viewer of its own."""
+        run = Run(self, name)
         own = [sys.executable, "-m", "trainwarden", "--config", str(self.folder / "trainwarden.yml"), "run", name]
         with (self.folder / f"viewer-{name}.log").open("wb") as log:
             viewer = subprocess.Popen(
@@ -181,6 +188,18 @@ class Night:
         self._viewers.append(viewer)
         run.viewer = viewer
         return run
+
+    def alert(self, name: str, run: "Run", generation: int) -> None:
+        """Send the receiver what Alertmanager would, where this night has none."""
+        labels = {"alertname": name, "run": run.name, "generation": str(generation), "instance": "night"}
+        alert = {
+            "status": "firing", "labels": labels, "annotations": {}, "fingerprint": f"{name}-{generation}",
+            "startsAt": "2026-09-21T00:00:00Z", "endsAt": "0001-01-01T00:00:00Z",
+        }  # fmt: skip
+        payload = {"version": "4", "status": "firing", "receiver": "trainwarden", "alerts": [alert]}
+        token = {"Authorization": f"Bearer {TOKEN}"}
+        with suppress(requests.RequestException):  # it may be dead
+            requests.post(self.url("receiver", "/alerts"), json=payload, headers=token, timeout=2)
 
     def close(self) -> None:
         """Stop everything that this night started, by pid."""

@@ -4,6 +4,8 @@ Run as a program. Whether trainwarden's callback is added is the only thing that
 """
 
 import argparse
+import signal
+import threading
 import time
 from typing import Any
 
@@ -78,5 +80,6 @@ def trainer_of(options: argparse.Namespace, **more: Any) -> Trainer:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGUSR1, lambda *_: threading.Event().wait())  # what a test makes it hang by, inside a step
     chosen = options_of()
     trainer_of(chosen).train(resume_from_checkpoint=chosen.resume_from_checkpoint)
