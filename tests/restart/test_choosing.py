@@ -35,3 +35,18 @@ def test_a_run_that_went_back_goes_on_from_there_and_not_from_what_was_thrown_aw
     world.save(5, age=100)
     then = world.desk().chooser.look(world.wall).checkpoint
     assert then is not None and then.epoch == 5
+
+
+def test_what_the_resumed_trainer_will_write_over_and_what_it_will_rotate_away_is_told(tmp_path: Path) -> None:
+    options = ["--output_dir=out", "--save_every_n_epochs=2", "--save_last_n_epochs=2", "--max_train_epochs=12"]
+    world = World(tmp_path)
+    world.spec = replace(world.spec, command=[*world.spec.command, *options])
+    world.folder.write_spec(world.spec)
+    for epoch in (2, 4, 6):
+        world.save(epoch, age=9000 - epoch)
+    (world.save(8) / "optimizer.bin").write_bytes(b"")
+    chooser = world.desk().chooser
+    choice = chooser.look(world.wall)
+    assert [Path(path).name for path in choice.overwrites] == ["luca-000008-state"]
+    assert [Path(path).name for path in chooser.rotates(choice)] == ["luca-000004-state", "luca-000006-state"]
+    assert choice.free_bytes

@@ -153,6 +153,14 @@ def test_the_same_error_twice(death: Death, decision: Decision) -> None:
     assert decide(CRASHED, replace(HISTORY, last_death=death), NOW) == decision
 
 
+@pytest.mark.parametrize("facts", [HUNG, CRASHED])
+def test_a_run_whose_next_checkpoint_would_not_fit_waits_for_room(facts: Facts) -> None:
+    large = replace(CHECKPOINT, size_bytes=1000)
+    assert decide(replace(facts, checkpoint=large, free_bytes=1499), HISTORY, NOW) == wait(HoldReason.NO_ROOM)
+    assert isinstance(decide(replace(facts, checkpoint=large, free_bytes=1500), HISTORY, NOW), Restart)
+    assert isinstance(decide(replace(facts, checkpoint=large, free_bytes=None), HISTORY, NOW), Restart)
+
+
 STEP = StepDown(remedy="vram A", changes=["vae_batch_size: 2 → 1"])
 OUT = replace(CRASHED, shortage="vram", new_errors=[ErrorKind.CUDA_OUT_OF_MEMORY.value], error="exit 1: OOM")
 

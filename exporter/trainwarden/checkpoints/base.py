@@ -64,6 +64,9 @@ class Recipe(Protocol):
     def resumed_from(self, command: list[str]) -> Resume | None:
         """From where this command itself resumes; None where it starts from zero."""
 
+    def rotates(self, command: list[str], cwd: Path, older: list[Checkpoint], chosen: Checkpoint) -> list[str]:
+        """Paths of those of ``older`` that the trainer will delete as it saves on from ``chosen``, by its options."""
+
 
 class Adapter(Protocol):
     """How one kind of trainer is given less demanding settings, under the keys of the guide (§3)."""

@@ -86,6 +86,10 @@ class TorchRecipe:
         split = script.split(command)
         return [*split.launcher, *template.put(split.arguments, self._resume.arguments, checkpoint)]
 
+    def rotates(self, command: list[str], cwd: Path, older: list[Checkpoint], chosen: Checkpoint) -> list[str]:  # noqa: ARG002
+        """Unknown: the template says nothing of it."""
+        return []
+
     def resumed_from(self, command: list[str]) -> Resume | None:
         """From what the declared arguments name."""
         if self._resume is None or self._pattern is None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from trainwarden.checkpoints import parts
-from trainwarden.checkpoints.arguments import number, text
+from trainwarden.checkpoints import parts, script
+from trainwarden.checkpoints.arguments import number, options, text
 from trainwarden.checkpoints.base import Found
 from trainwarden.checkpoints.listing import entries, entries_below
 from trainwarden.checkpoints.reading import read_json
@@ -84,6 +84,11 @@ class HfRecipe(ScriptedRecipe):
         """Of a save that deletes the last good one."""
         if number(given, "save_total_limit") == 1:
             yield "--save_total_limit 1 keeps one checkpoint only; keep 2 or more, one may turn out damaged"
+
+    def rotates(self, command: list[str], cwd: Path, older: list[Checkpoint], chosen: Checkpoint) -> list[str]:  # noqa: ARG002
+        """All in the end, where ``--save_total_limit`` is given: the oldest goes first."""
+        limit = number(options(script.split(command).arguments), "save_total_limit")
+        return [checkpoint.path for checkpoint in older] if limit else []
 
     def finished(self, given: Given, checkpoint: Checkpoint) -> str:  # noqa: ARG002
         """By the steps that the state counts to, and by the state that scripts save at the end of the training."""

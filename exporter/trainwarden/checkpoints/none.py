@@ -46,3 +46,7 @@ class NoRecipe:
     def resumed_from(self, command: list[str]) -> Resume | None:  # noqa: ARG002
         """Unknown."""
         return None
+
+    def rotates(self, command: list[str], cwd: Path, older: list[Checkpoint], chosen: Checkpoint) -> list[str]:  # noqa: ARG002
+        """Unknown."""
+        return []

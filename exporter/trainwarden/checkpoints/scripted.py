@@ -67,6 +67,10 @@ class ScriptedRecipe:
             raise RefusedError(problem)
         return [*parts.launcher, *template.put(parts.arguments, self._arguments, checkpoint)]
 
+    def rotates(self, command: list[str], cwd: Path, older: list[Checkpoint], chosen: Checkpoint) -> list[str]:  # noqa: ARG002
+        """Nothing that the options tell; a library that has one for it says more."""
+        return []
+
     def resumed_from(self, command: list[str]) -> Resume | None:
         """From what the template's option names."""
         path = template.read(script.split(command).arguments, self._arguments)

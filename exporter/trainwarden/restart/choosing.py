@@ -1,9 +1,11 @@
 """What a run could go on from: the newest verified checkpoint, why none newer, and what will be written over."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from trainwarden.checkpoints import recipe_of
 from trainwarden.checkpoints.catalog import Catalog, newest_valid, passed_over
@@ -24,6 +26,10 @@ class Choice(Struct, frozen=True, kw_only=True):
     """Why not a newer one, a sentence each."""
     overwrites: list[str] = field(default_factory=list)
     """Paths of everything newer, which the resumed trainer will write again."""
+    older: list[Checkpoint] = field(default_factory=list)
+    """What stands behind it, newest first."""
+    free_bytes: int | None = None
+    """Room on the file system of the folder, for this user; None where it is not told."""
     writing: bool = False
     """Whether a checkpoint is being written right now."""
     written_at: float | None = None
@@ -39,12 +45,14 @@ class Chooser:
 
     def __init__(self, spec: RunSpec) -> None:
         self._catalog: Catalog | None = None
-        self._listing: Deadline[list[Checkpoint]] = Deadline(
+        self._listing: Deadline[tuple[list[Checkpoint], int | None]] = Deadline(
             f"the checkpoint folder {spec.checkpoints}", LISTING_SECONDS
         )
         self.newest: Checkpoint | None = None
         """The newest verified one at the last look."""
         settle, folder = spec.limits.checkpoint_settle, Path(spec.checkpoints or "")
+        self._spec = spec
+        self._folder = folder
         with suppress(ConfigurationError):  # a recipe of another version
             if spec.checkpoints is not None:
                 self._catalog = Catalog(recipe_of(spec), folder, spec.output_name, settle, spec.found_at_launch)
@@ -58,7 +66,8 @@ class Chooser:
             return Choice(passed_over=["the run names no checkpoint folder that its recipe could read"])
         catalog = self._catalog
         try:
-            choice = choose(self._listing.run(lambda: catalog.list(now)))
+            listed, free = self._listing.run(lambda: (catalog.list(now), _free(self._folder)))
+            choice = replace(choose(listed), free_bytes=free)
         except OverdueError as error:
             raise FolderError(str(error)) from error
         except OSError as error:
@@ -68,6 +77,13 @@ class Chooser:
         self.newest = choice.checkpoint
         return choice
 
+    def rotates(self, choice: Choice) -> list[str]:
+        """Paths of those that the resumed trainer will delete as it saves on, by its own options."""
+        if choice.checkpoint is None:
+            return []
+        spec = self._spec
+        return recipe_of(spec).rotates(spec.command, Path(spec.cwd), choice.older, choice.checkpoint)
+
 
 def choose(checkpoints: list[Checkpoint]) -> Choice:
     """The choice among ``checkpoints``, newest first. Pure."""
@@ -75,8 +91,17 @@ def choose(checkpoints: list[Checkpoint]) -> Choice:
     newer = checkpoints[: checkpoints.index(chosen)] if chosen is not None else []
     return Choice(
         checkpoint=chosen,
+        older=checkpoints[len(newer) + 1 :] if chosen is not None else [],
         passed_over=passed_over(checkpoints, chosen),
         overwrites=[checkpoint.path for checkpoint in newer],
         writing=any(checkpoint.verdict is Verdict.UNSETTLED for checkpoint in checkpoints),
         written_at=max((checkpoint.modified_at for checkpoint in checkpoints), default=None),
     )
+
+
+def _free(folder: Path) -> int | None:
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize

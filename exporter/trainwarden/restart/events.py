@@ -125,6 +125,8 @@ class Chosen(Event, frozen=True, kw_only=True):
     """Why not a newer one, a sentence each."""
     overwrites: list[str] = field(default_factory=list)
     """What the resumed trainer will write again: everything newer than the checkpoint. trainwarden touches none."""
+    rotates: list[str] = field(default_factory=list)
+    """What the resumed trainer will delete as it saves on, as its own options say."""
     errors: dict[str, int] = field(default_factory=dict)
     """The run's error counts so far: what is above them belongs to the new generation."""
     step_down: StepDown | None = None

@@ -82,6 +82,7 @@ def gather(
         supervisor_answers=first.answered and second.answered,
         checkpoint=choice.checkpoint,
         passed_over=choice.passed_over,
+        free_bytes=choice.free_bytes,
         idle_ratio=idle_ratio,
         save_grace=spec.limits.save_grace,
         budget=spec.budget,

@@ -82,6 +82,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     passed_over: list[str] = field(default_factory=list)
     """Why not a newer one, a sentence each."""
 
+    free_bytes: int | None = None
+    """Room on the checkpoints' file system; None where it is not told."""
+
     # --- what the user allows
     idle_ratio: float = 0.05
     """GPU utilisation of a hung run, at most (guide §1)."""

@@ -19,6 +19,8 @@ CPU_IDLE_RATIO = 0.10
 """CPU seconds a second of a run that does nothing, at most: waiting threads still wake now and then."""
 IO_IDLE_RATE = 4096.0
 """Bytes a second of a run that does nothing, at most: a progress bar redrawn, a log line."""
+CHECKPOINT_ROOM = 1.5
+"""Room for the next checkpoint, in sizes of the newest: its weights stand beside its state."""
 SIGNS_NEEDED = 2
 """Signs of death, each from a source of its own."""
 FRESH_SECONDS = 15.0
@@ -208,6 +210,14 @@ def incurable(facts: Facts, _: History, __: Moment) -> Decision | None:
     return next((GiveUp(reason) for kind, reason in INCURABLE.items() if kind.value in facts.new_errors), None)
 
 
+def no_room(facts: Facts, _: History, __: Moment) -> Decision | None:
+    """The next save would be cut short, and the run would die of it: first somebody makes room."""
+    if facts.free_bytes is None or facts.checkpoint is None:
+        return None
+    short = facts.free_bytes < CHECKPOINT_ROOM * facts.checkpoint.size_bytes
+    return Hold(HoldReason.NO_ROOM, passing=True) if short else None
+
+
 def out_of_memory(facts: Facts, history: History, _: Moment) -> Decision | None:
     """The same settings need the same memory: one restart may be luck (a browser held the rest), a second is not."""
     last = history.last_death
@@ -284,6 +294,7 @@ OF_A_DEAD_RUN: tuple[Rule, ...] = (
     attached,
     not_resumable,
     no_verified_checkpoint,
+    no_room,
     out_of_memory,
     same_error_twice,
     budget_per_checkpoint,

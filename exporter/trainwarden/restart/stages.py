@@ -147,6 +147,7 @@ def choose(desk: Desk, now: Moment) -> AnyEvent | None:
         checkpoint=choice.checkpoint,
         passed_over=choice.passed_over,
         overwrites=choice.overwrites,
+        rotates=desk.chooser.rotates(choice),
         errors=evidence.error_totals(desk.folder.read_progress()),
         step_down=case.facts.step_down if case.facts is not None else None,
     )

@@ -98,6 +98,8 @@ class HoldReason(str, Enum):
     """The exporter has no fresh reading of the run's GPUs. Passes."""
     CHECKPOINTS_SILENT = "checkpoints_silent"
     """The run's checkpoint folder does not answer or cannot be read. Passes."""
+    NO_ROOM = "no_room"
+    """The next checkpoint would not fit on the disk: the resumed run would cut it short. A human is called. Passes."""
     NO_GPU = "no_gpu"
     """The run's GPUs are unknown, or it has none: a hang cannot be proved."""
     STALE = "stale"
@@ -167,8 +169,10 @@ class CallReason(str, Enum):
     """The run's ledger cannot be written, so nothing may be done."""
 
 
-CALLS_HUMAN = frozenset({HoldReason.SEVERAL_NODES, HoldReason.REBOOTED, HoldReason.CLOSED, HoldReason.OBSERVE})
-"""The holds that only a human can end."""
+CALLS_HUMAN = frozenset(
+    {HoldReason.SEVERAL_NODES, HoldReason.REBOOTED, HoldReason.CLOSED, HoldReason.OBSERVE, HoldReason.NO_ROOM}
+)
+"""The holds that a human has to end."""
 
 NEEDS_HUMAN = (*GiveUpReason, *CallReason, *(reason for reason in HoldReason if reason in CALLS_HUMAN))
 """Every reason in the label ``reason`` of ``trainwarden_run_needs_human``."""

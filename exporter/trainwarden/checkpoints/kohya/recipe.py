@@ -67,6 +67,25 @@ class KohyaRecipe:
         epoch = first - 1 if first and step is None else files.epoch_of(Path(path))
         return Resume(checkpoint=path, epoch=epoch, step=step)
 
+    def rotates(self, command: list[str], cwd: Path, older: list[Checkpoint], chosen: Checkpoint) -> list[str]:
+        """After epoch E the trainer deletes what it saved ``save_last_n_epochs`` saves earlier, never at its end."""
+        parts = line.split(command)
+        options = read_options(parts.arguments, cwd) if parts else Options({}, {})
+        every, last = options.number("save_every_n_epochs"), options.number("max_train_epochs")
+        weights = options.number("save_last_n_epochs")
+        states = options.number("save_last_n_epochs_state") or weights
+        if not every:
+            return []
+
+        def goes(checkpoint: Checkpoint) -> bool:
+            kept = states if checkpoint.resumable else weights
+            if checkpoint.epoch is None or chosen.epoch is None or kept is None:
+                return False
+            epoch = checkpoint.epoch + every * kept
+            return epoch % every == 0 and chosen.epoch < epoch < (last or epoch + 1)
+
+        return [checkpoint.path for checkpoint in (*older, chosen) if goes(checkpoint)]
+
 
 def _check(checkpoint: Checkpoint, options: Options) -> int:
     """The checkpoint's epoch, if it can be gone on from exactly."""
