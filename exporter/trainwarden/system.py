@@ -175,7 +175,7 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = 
     ``durable`` also waits for the disk, for what must survive a power cut.
     """
     # As tempfile would, without the megabyte that it brings.
-    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    temporary = f"{path.parent}/.{path.name}.{os.urandom(6).hex()}"
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:

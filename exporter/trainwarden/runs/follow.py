@@ -127,6 +127,11 @@ class Follower:
         self._time_steps(now)
         self._note_save_ended(now)
 
+    @property
+    def news(self) -> tuple[object, ...]:
+        """What nobody should learn a second late; cheaper than ``progress``."""
+        return self._progress.phase, self._progress.errors, self._counting.counter
+
     def progress(self) -> Progress:
         """What has been seen so far."""
         self._settle()
@@ -274,8 +279,7 @@ class Follower:
         self._counting.begin(counter)
         self._update(last_step_at=None)
         self._times = StepTimes()
-        self._new_steps = 0
-        self._drawing = None
+        self._new_steps, self._drawing = 0, None
 
     # --- phases -------------------------------------------------------------------------------------------
     def _update(self, **changes: Any) -> None:

@@ -35,6 +35,8 @@ class Generation:
         self._offset = self._follower.progress().position
         self._file: BinaryIO | None = None
         self._unwritten = True
+        self.median_step_seconds: float | None = None
+        """As it was last written."""
         self._written_at = 0.0
         self._told: tuple[object, ...] = ()
 
@@ -43,16 +45,16 @@ class Generation:
         while data := self._read():
             self._follower.feed(data, now)
             self._unwritten = True
-        if self._unwritten:
-            progress = self._follower.progress()
-            if _news(progress) != self._told or abs(now - self._written_at) >= WRITE_SECONDS:
-                self._write(progress, now)
+            if len(data) < _CHUNK:  # nothing was left: to ask again would double the cost of most looks
+                break
+        if self._unwritten and (self._follower.news != self._told or abs(now - self._written_at) >= WRITE_SECONDS):
+            self._write(now)
 
     def finish(self, now: float) -> None:
         """Read the last of it: the process that printed has ended."""
         self.follow(now)
         self._follower.finish(now)
-        self._write(self._follower.progress(), now)
+        self._write(now)
 
     def progress(self) -> Progress:
         """What its output has told so far."""
@@ -90,8 +92,10 @@ class Generation:
         self._offset += len(data)
         return data
 
-    def _write(self, progress: Progress, now: float) -> None:
-        self._written_at, self._told = now, _news(progress)
+    def _write(self, now: float) -> None:
+        self._written_at, self._told = now, self._follower.news
+        progress = self._follower.progress()
+        self.median_step_seconds = progress.median_step_seconds
         with suppress(OSError):  # a full disk: what was read is kept, and written once there is room
             self._folder.write_progress(progress)
             self._unwritten = False
@@ -103,11 +107,6 @@ class Generation:
                 return log.read()
         except OSError:
             return b""
-
-
-def _news(progress: Progress) -> tuple[object, ...]:
-    """What nobody should learn a second late."""
-    return progress.phase, progress.errors, progress.counter
 
 
 def _former_progress(folder: RunFolder) -> Progress | None:

@@ -47,13 +47,14 @@ class KeptFile:
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
+        self._path = str(folder.keeper_path)
         self._seen: tuple[int, int] | None = None
         self._kept: Kept | None = None
 
     def read(self) -> Kept | None:
         """As ``read``."""
         try:
-            stat = os.stat(self._folder.keeper_path)  # noqa: PTH116  (the supervisor's hot path)
+            stat = os.stat(self._path)  # noqa: PTH116  (the supervisor's hot path: no Path a look)
         except OSError:
             return read(self._folder)
         if (stat.st_ino, stat.st_mtime_ns) != self._seen:

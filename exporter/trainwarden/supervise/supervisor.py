@@ -28,7 +28,6 @@ from trainwarden.supervise.kept import Kept
 from trainwarden.supervise.server import ControlServer
 from trainwarden.supervise.watch import Now, RunWatch
 
-FOLLOW_SECONDS = 0.2
 BEAT_SECONDS = 1.0
 LAUNCH_SECONDS = 15.0
 """How long a keeper may take to launch a generation."""
@@ -73,7 +72,7 @@ class Supervisor:
         if now.monotonic >= self._beat_due or self._watch.ended is not ended_before:
             self._beat(now)
         self._server.expire(now.monotonic)
-        for ready, _ in self._selector.select(FOLLOW_SECONDS):
+        for ready, _ in self._selector.select(self._watch.rest_seconds):
             ready.data()
 
     def _beat(self, now: Now) -> None:
