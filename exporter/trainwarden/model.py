@@ -8,10 +8,14 @@ understands a newer writer; the parts that a user writes (``Limits``, ``Budget``
 from enum import Enum
 from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, MsgspecError, Struct, field
 
 Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
 """A duration. In ``trainwarden.yml`` also written as Prometheus does: ``90s``, ``30m``, ``1h30m``."""
+
+
+UNDECODABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are not the structure that they should be: wrong, no UTF-8, nested too deep."""
 
 
 class Phase(str, Enum):

@@ -143,6 +143,10 @@ class Night:
         """Where a service answers."""
         return f"http://127.0.0.1:{self._ports[name]}{path}"
 
+    def pid(self, name: str) -> int:
+        """The process of a service."""
+        return self._services[name].pid
+
     def kill(self, name: str) -> None:
         """SIGKILL one service."""
         self._services[name].kill()

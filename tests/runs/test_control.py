@@ -35,6 +35,8 @@ def test_a_verb_survives_the_wire(request_: control.Request) -> None:
         b'{"verb": "start"}',
         b'{"verb": "start", "checkpoint": "/c", "generation": "2"}',
         b'{"verb": "stop", "by": "root"}',
+        b'{"verb": "stop", "reason": "\xff"}',
+        b'{"verb": ' + b"[" * 50_000,
     ],
 )
 def test_what_is_no_verb_is_refused_in_one_sentence(line: bytes) -> None:

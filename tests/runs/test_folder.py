@@ -43,11 +43,11 @@ def test_what_is_written_is_read_and_what_is_absent_is_none(tmp_path: Path) -> N
     assert list_runs(tmp_path) == ["luca"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": 1}', "\xff"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": 1}', "\xff", '{"name": "\xff"}', '{"x":' * 50_000])
 def test_a_broken_file_is_named_with_its_mend(text: str, tmp_path: Path) -> None:
     folder = RunFolder("luca", tmp_path)
     folder.create()
-    folder.spec_path.write_text(text)
+    folder.spec_path.write_text(text, encoding="latin-1")
     with pytest.raises(RunFolderError, match=r"run\.json: .*; move the file aside"):
         folder.read_spec()
 

@@ -97,6 +97,8 @@ def test_refusal_comes_back_as_its_sentence(served: Served) -> None:
         b'{"verb":"stop","signal":9}\n',
         b'{"verb":"probe"' + b" " * 100 + b"\xff\xfe}\n",
         b"[" * 5000 + b"\n",
+        b'{"alerts":' * 5000 + b"\n",
+        b'{"verb":"stop","reason":"\xff\xfe"}\n',
         b"\x00\x01\x02\n",
     ],
 )

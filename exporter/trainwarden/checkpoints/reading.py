@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import msgspec
 
+from trainwarden.model import UNDECODABLE
+
 T = TypeVar("T")
 _MAX_JSON = 100_000_000
 """Bytes; a trainer's log history makes some megabytes."""
@@ -48,7 +50,7 @@ def read_json(path: Path, kind: type[T]) -> T | None:
         content = file.read(min(size_of(file), _MAX_JSON))  # (a read makes room for all that it may take)
     try:
         return msgspec.json.decode(content, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return None
 
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from trainwarden.checkpoints.reading import describe, size_of
+from trainwarden.model import UNDECODABLE
 
 MAX_HEADER = 100_000_000
 """Bytes; the library's own limit."""
@@ -52,7 +53,7 @@ def _data_length(header: bytes) -> int | None:
         entries = msgspec.json.decode(header, type=dict[str, msgspec.Raw])
         entries.pop("__metadata__", None)
         tensors = [msgspec.json.decode(entry, type=_Tensor) for entry in entries.values()]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return None
     end = 0
     for offsets in sorted(tensor.data_offsets for tensor in tensors):

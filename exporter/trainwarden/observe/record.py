@@ -5,7 +5,7 @@ from msgspec import Struct
 
 from trainwarden import system
 from trainwarden.errors import RunFolderError
-from trainwarden.model import Identity
+from trainwarden.model import UNDECODABLE, Identity
 from trainwarden.runs.folder import RunFolder
 
 GENERATION = 1
@@ -52,5 +52,5 @@ def read(folder: RunFolder) -> Observed | None:
         return msgspec.json.decode(path.read_bytes(), type=Observed)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *UNDECODABLE) as error:
         raise RunFolderError(f"{path}: {error}; move the file aside, and attach again") from error

@@ -13,6 +13,7 @@ import msgspec
 
 from trainwarden import system
 from trainwarden.errors import RunFolderError
+from trainwarden.model import UNDECODABLE
 from trainwarden.restart.events import AnyEvent
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class Ledger:
     def _decode(self, text: bytes, number: int) -> AnyEvent:
         try:
             return _decoder.decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             mend = "the run is held until the file is mended or moved aside"
             raise LedgerError(f"{self.path}: line {number} is damaged ({error}); {mend}") from error
 
@@ -56,10 +57,11 @@ class Ledger:
         try:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                _append(handle, _encoder.encode(event) + b"\n")
+                first = _append(handle, _encoder.encode(event) + b"\n")
             finally:
                 os.close(handle)
-            system.sync_folder(self.path.parent)
+            if first:  # its name has to reach the disk as well
+                system.sync_folder(self.path.parent)
         except OSError as error:
             raise LedgerError(f"{self.path}: cannot be written: {error.strerror}") from error
 
@@ -70,7 +72,8 @@ def _split(data: bytes) -> tuple[list[bytes], bytes]:
     return (whole.split(b"\n") if whole else []), torn
 
 
-def _append(handle: int, data: bytes) -> None:
+def _append(handle: int, data: bytes) -> bool:
+    """Whether it is the first line."""
     end = _end_of_last_line(handle)
     os.ftruncate(handle, end)
     try:
@@ -80,6 +83,7 @@ def _append(handle: int, data: bytes) -> None:
     except OSError:
         os.ftruncate(handle, end)
         raise
+    return end == 0
 
 
 def _end_of_last_line(handle: int) -> int:

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from trainwarden.errors import RefusedError, RunFolderError
-from trainwarden.model import RunState
+from trainwarden.model import UNDECODABLE, RunState
 from trainwarden.runs.folder import RunFolder
 
 MAX_MESSAGE = 64 * 1024
@@ -76,7 +76,7 @@ def decode_request(line: bytes) -> Request:
     """Read one request line. Raises ``RefusedError`` with a sentence for anything but the verbs."""
     try:
         request: Request = msgspec.json.decode(line, type=Request)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise RefusedError(f"not a verb of this socket (probe, stop, start, detach): {error}") from error
     return request
 
@@ -106,7 +106,7 @@ def ask(folder: RunFolder, request: Request, timeout: float = 10.0) -> RunState:
             connection.sendall(msgspec.json.encode(request) + b"\n")
             line = connection.makefile("rb").readline(MAX_MESSAGE)
         reply = msgspec.json.decode(line, type=Reply)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *UNDECODABLE) as error:
         raise RunFolderError(f"run '{folder.name}': its supervisor does not answer on {folder.socket_path}") from error
     if not reply.ok or reply.state is None:
         raise RefusedError(reply.error or f"run '{folder.name}': the supervisor gave no reason")

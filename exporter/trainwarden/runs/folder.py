@@ -9,7 +9,7 @@ import msgspec
 
 from trainwarden import system
 from trainwarden.errors import RunFolderError
-from trainwarden.model import Progress, RunSpec, RunState
+from trainwarden.model import UNDECODABLE, Progress, RunSpec, RunState
 from trainwarden.names import RUN_NAME, RUN_NAME_RULE
 from trainwarden.runs.writers import combined
 
@@ -134,7 +134,7 @@ class RunFolder:
             return msgspec.json.decode(path.read_bytes(), type=kind)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, *UNDECODABLE) as error:
             raise RunFolderError(f"{path}: {error}; move the file aside to go on without it") from error
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from trainwarden import system
 from trainwarden.errors import StackError
-from trainwarden.model import Identity
+from trainwarden.model import UNDECODABLE, Identity
 from trainwarden.system import state_root
 
 
@@ -68,7 +68,7 @@ class StackFolder:
             return msgspec.json.decode(self.state_path.read_bytes(), type=StackState)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, *UNDECODABLE) as error:
             raise StackError(f"{self.state_path}: {error}; move the file aside to go on without it") from error
 
     def write(self, state: StackState) -> None:

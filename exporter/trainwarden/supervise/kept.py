@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from trainwarden.errors import RunFolderError
-from trainwarden.model import Identity
+from trainwarden.model import UNDECODABLE, Identity
 from trainwarden.runs.folder import RunFolder
 
 
@@ -38,7 +38,7 @@ def read(folder: RunFolder) -> Kept | None:
         return msgspec.json.decode(folder.keeper_path.read_bytes(), type=Kept)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *UNDECODABLE) as error:
         raise RunFolderError(f"{folder.keeper_path}: {error}") from error
 
 

@@ -21,6 +21,7 @@ from msgspec import Struct, field
 from trainwarden.collectors import process
 from trainwarden.config import Config, ReceiverConfig, split_address
 from trainwarden.errors import ConfigurationError, TrainwardenError
+from trainwarden.model import UNDECODABLE
 from trainwarden.names import RESTART_ALERTS, RUN_NAME
 from trainwarden.restart.intake import Notice
 from trainwarden.restart.metrics import ReceiverMetrics, Tally
@@ -180,7 +181,7 @@ class ReceiverPages:
         body = request.read_body(MAX_BODY)
         try:
             payload = msgspec.json.decode(body, type=Payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise Refused(HTTPStatus.BAD_REQUEST, f"Not a version 4 payload of Alertmanager: {error}") from error
         status = self._take_in(payload)
         return sentence(status, _SENTENCES[status])
