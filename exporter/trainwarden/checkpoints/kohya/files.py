@@ -6,6 +6,7 @@ end ``NAME-state/`` and then ``NAME.safetensors``.
 
 import re
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,10 @@ from trainwarden.checkpoints.listing import entries
 WEIGHTS = (".safetensors", ".ckpt", ".pt")
 """What ``--save_model_as`` allows."""
 _STATE = "-state"
+
+
+_Position = tuple[bool, int, int, bool]
+"""Orders the checkpoints of one run by how far the training was."""
 
 
 class Names(NamedTuple):
@@ -39,7 +44,7 @@ def find(folder: Path, output_name: str | None) -> list[Found]:
     prefix = names(output_name)
     kinds = ((entry, entry.is_dir()) for entry in entries(folder, "--output_dir"))
     listed = (_read(entry.path, entry.name, is_dir, prefix) for entry, is_dir in kinds if is_dir or entry.is_file())
-    return sorted(filter(None, listed), key=_position, reverse=True)
+    return [found for _, found in sorted(filter(None, listed), key=itemgetter(0), reverse=True)]
 
 
 def final_weights(state: Path, output_name: str | None) -> list[Path]:
@@ -64,22 +69,13 @@ def _patterns(prefix: Names) -> list[re.Pattern[str]]:
 
 
 @lru_cache(maxsize=1 << 15)  # a folder of thousands is listed anew whenever one is added
-def _read(path: str, name: str, is_dir: bool, prefix: Names) -> Found | None:
+def _read(path: str, name: str, is_dir: bool, prefix: Names) -> tuple[_Position, Found] | None:
     match = next(filter(None, (pattern.fullmatch(name) for pattern in _patterns(prefix))), None)
     if match is None or is_dir != (match["ending"] == _STATE):
         return None
     numbers = match.groupdict()
     epoch, step = (int(numbers[kind]) if numbers.get(kind) else None for kind in ("epoch", "step"))
-    return Found(
-        path=Path(path),
-        epoch=epoch,
-        step=step,
-        final=epoch is None and step is None,
-        resumable=is_dir and epoch is not None,
-    )
-
-
-def _position(found: Found) -> tuple[bool, int, int, bool]:
-    """Of one epoch the state is written after the weights; at the end it is the other way round."""
-    is_state = found.path.name.endswith(_STATE)
-    return found.final, found.epoch or 0, found.step or 0, is_state != found.final
+    final = epoch is None and step is None
+    found = Found(path=Path(path), epoch=epoch, step=step, final=final, resumable=is_dir and epoch is not None)
+    # Of one epoch the state is written after the weights; at the end it is the other way round.
+    return (final, epoch or 0, step or 0, is_dir != final), found
