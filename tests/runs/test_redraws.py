@@ -1,6 +1,7 @@
 """The counting bar drawn again is taken in by its bytes: nothing is told otherwise than by reading each drawing."""
 
 from itertools import chain
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trainwarden.model import Phase, Progress
+from trainwarden.runs import redraws
 from trainwarden.runs.bars import EPOCH, STEPS, Bar, read_bar
 from trainwarden.runs.follow import Follower
 from trainwarden.runs.redraws import Drawing, drawing_of
@@ -25,12 +27,11 @@ def known(line: bytes) -> Drawing:
     return drawing
 
 
-def test_the_newest_of_redraws_is_told_and_the_line_after_them() -> None:
-    lines = iter([bar(2), bar(2, ", avr_loss=0.4"), bar(5), bar(5, ", avr_loss=0.3"), b"epoch 2/6", bar(6)])
-    found = known(bar(1)).read(lines, 1)
-    assert (found.first, found.newest, found.counts, found.after) == (2, 5, 2, b"epoch 2/6")
+def test_the_newest_of_redraws_is_told_and_how_many_they_are() -> None:
+    lines = [b"epoch 1/6", bar(2), bar(2, ", avr_loss=0.4"), bar(5), bar(5, ", avr_loss=0.3"), b"epoch 2/6", bar(6)]
+    found = known(bar(1)).read(lines, 1, 1)
+    assert (found.first, found.newest, found.counts, found.lines) == (2, 5, 2, 4)
     assert found.stats.endswith(b"avr_loss=0.3")
-    assert next(lines) == bar(6)
 
 
 @pytest.mark.parametrize(
@@ -52,13 +53,13 @@ def test_the_newest_of_redraws_is_told_and_the_line_after_them() -> None:
     ],
 )
 def test_whatever_else_a_line_holds_it_is_left_to_be_read_in_full(other: bytes) -> None:
-    found = known(bar(1)).read(iter([bar(2), other, bar(4)]), 1)
-    assert (found.newest, found.counts, found.after) == (2, 1, other)
+    found = known(bar(1)).read([bar(2), other, bar(4)], 0, 1)
+    assert (found.newest, found.counts, found.lines) == (2, 1, 1)
 
 
 def test_nothing_after_the_last_redraw() -> None:
-    assert known(bar(1)).read(iter([bar(2)]), 1).after is None
-    assert known(bar(1)).read(iter([]), 1) == (1, 1, 0, b"", None)
+    assert known(bar(1)).read([bar(2)], 0, 1).lines == 1
+    assert known(bar(1)).read([bar(2)], 1, 1) == (1, 1, 0, b"", 0)
 
 
 @pytest.mark.parametrize("line", [bar(3) + b"\x1b[A", bar(3) + b" error", b"\x1b[1m" + bar(3), b"  3/60 [00:01]"])
@@ -70,7 +71,7 @@ def test_the_next_epochs_bar_is_drawn_otherwise() -> None:
     first = bar(1, name="Epoch 0: ")
     drawing = drawing_of(first, Bar(EPOCH, 1, 60, epoch=1))
     assert drawing is not None
-    assert drawing.read(iter([bar(2, name="Epoch 1: ")]), 1).counts == 0
+    assert drawing.read([bar(2, name="Epoch 1: ")], 0, 1).counts == 0
 
 
 # --- the same as by reading every drawing ------------------------------------------------------------------
@@ -102,12 +103,15 @@ def followed(lines: list[bytes], base_step: int | None) -> Progress:
 
 
 @settings(max_examples=200, deadline=None)
-@given(lines=output, base_step=st.sampled_from([None, 3]))
-@example(lines=[*steadily("steps: ", ", avr_loss=0.5"), bar(3)], base_step=None)
-def test_a_backlog_is_told_as_drawing_by_drawing_and_as_in_full(lines: list[bytes], base_step: int | None) -> None:
+@given(lines=output, base_step=st.sampled_from([None, 3]), block=st.sampled_from([2, 5, 128]))
+@example(lines=[*steadily("steps: ", ", avr_loss=0.5"), bar(3)], base_step=None, block=128)
+def test_a_backlog_is_told_as_drawing_by_drawing_and_as_in_full(
+    lines: list[bytes], base_step: int | None, block: int
+) -> None:
     """Paint before a line changes nothing of what it says, but such a line is read in full."""
     whole = Follower(1, 0.0, base_step=base_step)
-    whole.feed(b"".join(line + b"\r" for line in lines), 1.0)
+    with patch.object(redraws, "_BLOCK", block):
+        whole.feed(b"".join(line + b"\r" for line in lines), 1.0)
     whole.finish(1.0)
     in_full = followed([b"\x1b[0m" + line for line in lines], base_step)
     assert whole.progress() == followed(lines, base_step)
@@ -117,4 +121,4 @@ def test_a_backlog_is_told_as_drawing_by_drawing_and_as_in_full(lines: list[byte
 def test_painted_lines_are_really_read_in_full() -> None:
     lines = steadily("steps: ", "")
     assert followed(lines, None).phase is followed([b"\x1b[0m" + line for line in lines], None).phase is Phase.TRAINING
-    assert known(lines[0]).read(iter([b"\x1b[0m" + lines[1]]), 0).counts == 0
+    assert known(lines[0]).read([b"\x1b[0m" + lines[1]], 0, 0).counts == 0

@@ -17,7 +17,6 @@ all that is due.
 """
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 from msgspec import structs
@@ -145,9 +144,10 @@ class Follower:
 
     # --- what a line says ---------------------------------------------------------------------------------
     def _read_all(self, lines: list[bytes], now: float, only: type[Event] | None = None) -> None:
-        left = iter(lines)
-        while (line := self._take_redraws(left)) is not None:
-            self._read(line, now, only)
+        at = 0
+        while (at := at + self._take_redraws(lines, at)) < len(lines):
+            self._read(lines[at], now, only)
+            at += 1
 
     def _read_unfinished(self, line: bytes, now: float) -> None:
         """A bar's line ends only when the bar is drawn again, but its step must be seen now.
@@ -157,17 +157,17 @@ class Follower:
         if b"%" not in line or b"]" in line:
             self._read_all([line], now, only=Bar)
 
-    def _take_redraws(self, lines: Iterator[bytes]) -> bytes | None:
-        """Take in the lines that only draw the counting bar again in the midst of training; return the next one."""
+    def _take_redraws(self, lines: list[bytes], at: int) -> int:
+        """Take in the lines from ``at`` on that only draw the counting bar again in the midst of training; how many."""
         count = self._counting.count
         if self._drawing is None or count is None or self._progress.phase is not Phase.TRAINING:
-            return next(lines, None)
-        found = self._drawing.read(lines, count)
+            return 0
+        found = self._drawing.read(lines, at, count)
         if found.counts:
             self._new_steps += self._counting.redraw(found.first)
             self._new_steps += self._counting.redraw(found.newest, found.counts - 1)
             self._stats = found.stats
-        return found.after
+        return found.lines
 
     def _settle(self) -> None:
         """Read the loss of the newest redraw: those before it were finite, and are gone."""

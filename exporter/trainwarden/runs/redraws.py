@@ -5,7 +5,6 @@ bytes, which is ten times cheaper than to read them: a log of a whole night is f
 """
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from trainwarden.runs.bars import Bar
@@ -16,6 +15,9 @@ _FIRST = re.compile(rb"([^|%\x1b]{0,100}?)" + _DRAWING % rb"(\d{1,12})")
 _N, _CAPITAL_N, _E = b"nNe"
 # Looked for only where one of these letters stands: a search costs as much as all the rest.
 _DOUBT = re.compile(rb"nan|inf|e\+?\d{3}", re.IGNORECASE)
+
+_BLOCK = 128
+"""Lines that are searched at once for nothing but redraws: one other among them costs its block a search in vain."""
 
 
 class Redraws(NamedTuple):
@@ -28,30 +30,61 @@ class Redraws(NamedTuple):
     """How many different ones there are; 0 where no line was such a drawing."""
     stats: bytes
     """What stands behind the newest."""
-    after: bytes | None
-    """The line that follows them; None where they are the last."""
+    lines: int
+    """How many lines they are."""
+
+    def followed_by(self, others: "Redraws") -> "Redraws":
+        """These and others, which come next."""
+        if not (self.counts and others.counts):
+            return self if self.counts else others
+        counts = self.counts + others.counts - (others.first == self.newest)
+        return Redraws(self.first, others.newest, counts, others.stats, self.lines + others.lines)
 
 
 class Drawing(NamedTuple):
     """How the counting bar is drawn."""
 
     pattern: re.Pattern[bytes]
+    in_block: re.Pattern[bytes]
+    """The same for each of many lines."""
     total: int
 
-    def read(self, lines: Iterator[bytes], count: int) -> Redraws:
-        """Take the redraws from ``count`` on that ``lines`` begin with, and the line after them.
+    def read(self, lines: list[bytes], begin: int, count: int) -> Redraws:
+        """The redraws from ``count`` on with which ``lines`` go on from ``begin`` on.
 
         They end before another line, a full bar, one that goes back, and a loss that may be no finite number: those
         are for ``read_bar``.
         """
-        first, newest, counts, text, stats = count, count, 0, b"", b""
+        found = Redraws(count, count, 0, b"", 0)
+        for start in range(begin, len(lines), _BLOCK):  # hot: a night's log has millions
+            block = lines[start : start + _BLOCK]
+            more = self._read_whole(block, found.newest) or self._read_each(block, found.newest)
+            found = found.followed_by(more)
+            if more.lines < len(block):
+                break
+        return found
+
+    def _read_whole(self, lines: list[bytes], count: int) -> Redraws | None:
+        """Every line is a redraw; None where one is not. One search through many costs half of a search a line."""
+        # Each match is a whole line at least, so as many matches as lines are one a line.
+        found = self.in_block.findall(b"\n".join(lines))
+        if len(found) != len(lines):
+            return None
+        texts, stats = zip(*found, strict=True)
+        numbers = [count, *map(int, texts)]
+        if numbers[-1] >= self.total or sorted(numbers) != numbers or _may_be_no_number(b"\n".join(stats)):
+            return None
+        return Redraws(numbers[1], numbers[-1], len(set(numbers[1:])), stats[-1], len(lines))
+
+    def _read_each(self, lines: list[bytes], count: int) -> Redraws:
+        first, newest, counts, text, stats, taken = count, count, 0, b"", b"", 0
         fullmatch, total = self.pattern.fullmatch, self.total
-        for line in lines:  # hot: a night's log has millions
+        for line in lines:
             match = fullmatch(line)
             if match is None:
                 break
             text_now, stats_now = match.groups()
-            if (_N in stats_now or _CAPITAL_N in stats_now or _E in stats_now) and _DOUBT.search(stats_now):
+            if _may_be_no_number(stats_now):
                 break
             if text_now != text:
                 n = int(text_now)
@@ -60,9 +93,8 @@ class Drawing(NamedTuple):
                 first = first if counts else n
                 newest, counts, text = n, counts + 1, text_now
             stats = stats_now
-        else:
-            return Redraws(first, newest, counts, stats, None)
-        return Redraws(first, newest, counts, stats, line)
+            taken += 1
+        return Redraws(first, newest, counts, stats, taken)
 
 
 def drawing_of(line: bytes, bar: Bar) -> Drawing | None:
@@ -71,4 +103,9 @@ def drawing_of(line: bytes, bar: Bar) -> Drawing | None:
     if match is None or bar.nested:
         return None
     label, _, total, _ = match.groups()
-    return Drawing(re.compile(re.escape(label) + _DRAWING % total), bar.total)
+    pattern = re.escape(label) + _DRAWING % total
+    return Drawing(re.compile(pattern), re.compile(b"(?m)^%b$" % pattern), bar.total)
+
+
+def _may_be_no_number(stats: bytes) -> bool:
+    return (_N in stats or _CAPITAL_N in stats or _E in stats) and _DOUBT.search(stats) is not None
