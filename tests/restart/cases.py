@@ -99,7 +99,7 @@ class Case:
         run = Run([scene for _, scene in scenes], launched=LAUNCHED, name="luca", profile=self.profile)
         gone = [(at / 60, at / 60 + scene.minutes) for at, scene in scenes if scene.jumps or not scene.awake]
         night = {**self.night, "unseen": [*self.night.get("unseen", ()), *gone]}
-        return Night(self.minutes, [run], evaluation_seconds=60 if self.minutes > 200 else None, **night)
+        return Night(self.minutes, [run], evaluation_seconds=60, **night)
 
     def timeline(self, acts: Sequence["Act"]) -> list[tuple[float, Scene]]:
         """Every scene and the second at which it begins."""

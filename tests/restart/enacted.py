@@ -30,7 +30,7 @@ REPEAT_INTERVAL = 1800
 """Seconds; as Alertmanager is told in ``alertmanager.yml``."""
 _TIMED = (State.LOOKING, State.HELD, State.WAITING_FOR_MEMORY)
 """States in which the receiver knows itself when it looks next."""
-_EVERY = {State.WATCHING: float("inf"), State.GAVE_UP: float("inf"), State.PROBATION: 5.0, State.PAUSING: 5.0}
+_EVERY = {State.WATCHING: float("inf"), State.GAVE_UP: float("inf"), State.PROBATION: 10.0, State.PAUSING: 5.0}
 """How long the receiver may be left alone, seconds; a second where it is not said."""
 
 
@@ -47,7 +47,10 @@ def enact(case: Case, folder: Path, promtool: Path) -> "Enacted":
     """The whole night, with all that the receiver did in it."""
     acts: list[Act] = []
     for number in range(20):
-        fires = asking.firing(promtool, folder, case.story(acts))
+        night = case.story(acts)
+        asked = asking.firing(promtool, folder, night)
+        # promtool evaluates on where Prometheus is away and nobody does.
+        fires = {second: found for second, found in asked.items() if not story.away(night, second)}
         world = Enacted(folder / str(number), case, acts, fires)
         world.live(webhooks(case, fires))
         if world.acts == acts:
@@ -63,8 +66,8 @@ def webhooks(case: Case, fires: dict[int, list[Firing]]) -> list[Webhook]:
     sent: dict[Firing, float] = {}
     found = []
     for second in range(0, int(case.minutes * 60) + 1, every):
-        if any(story.within(span, second / 60) for span in night.unseen):
-            continue  # nobody evaluates while Prometheus is away
+        if story.away(night, second):
+            continue
         standing = {alert for alert in fires.get(second, ()) if alert.restarts}
         for alert in standing:
             if second - sent.get(alert, -REPEAT_INTERVAL) >= REPEAT_INTERVAL:
@@ -116,6 +119,7 @@ class Enacted(World):
             self.catch_up()
             while posts and posts[0].at <= self.second:
                 post = posts.pop(0)
+                self._write()
                 self.alert(self.the_desk, post.alert, generation=post.generation, firing=post.firing)
             tick(self.the_desk, self.now())
             following = min(self._next(end), posts[0].at if posts else end)
@@ -142,8 +146,14 @@ class Enacted(World):
         self._seen = self.second
 
     # --- the run, as it is at this second ---------------------------------------------------------------------
+    def _save(self) -> None:
+        """Nobody reads the files but after a probe or an alert: they are written then, or this would take minutes."""
+
+    def _write(self) -> None:
+        super()._save()
+
     def catch_up(self) -> None:
-        """Write run folder and checkpoints as they are now."""
+        """Bring run and checkpoints to where they are now."""
         passed, self._seen = self.second - self._seen, self.second
         self._train(passed)
         scene = self.life.chapter
@@ -246,6 +256,7 @@ class Enacted(World):
 
     def probe(self) -> RunState:
         self.catch_up()
+        self._write()
         before = self.state.ended
         state = super().probe()
         if before is None and state.ended is not None:

@@ -15,6 +15,8 @@ from trainwarden.stack.tools import Tools
 
 ASKED_FOR = 180
 """Seconds for which the false alerts stand."""
+JUST_BEFORE = 4
+"""Seconds: of the two readings of a look, one then lies in either scene."""
 
 
 @pytest.mark.parametrize("name", cases.names("innocent"))
@@ -34,14 +36,21 @@ def test_not_even_a_false_alert_harms_them(name: str, tmp_path: Path) -> None:
 
 
 def false_alerts(case: Case) -> list[Webhook]:
-    """In the middle of every scene, unless only the patience of the rules protects it."""
+    """In the middle of every scene and just before its end, unless only the patience of the rules protects it."""
     posts = []
-    for at, scene in case.timeline(()):
-        middle = at + min(scene.minutes, case.minutes) * 30
-        if not scene.looks_dead and middle + ASKED_FOR < case.minutes * 60:
-            alert = "TrainwardenRunHung" if scene.phase.live else "TrainwardenRunCrashed"
-            posts += [Webhook(middle, alert, 1, True), Webhook(middle + ASKED_FOR, alert, 1, False)]
+    scenes = case.timeline(())
+    for (at, scene), (_, following) in zip(scenes, [*scenes[1:], scenes[-1]], strict=True):
+        length = min(scene.minutes, case.minutes - at / 60) * 60
+        name = "TrainwardenRunHung" if scene.phase.live else "TrainwardenRunCrashed"
+        if not scene.looks_dead:
+            posts += _stands(name, at + length / 2)
+        if not scene.looks_dead and not following.looks_dead:
+            posts += _stands(name, at + length - JUST_BEFORE)
     return sorted(posts)
+
+
+def _stands(name: str, since: float) -> list[Webhook]:
+    return [Webhook(since, name, 1, True), Webhook(since + ASKED_FOR, name, 1, False)]
 
 
 @pytest.mark.parametrize("name", cases.names("guilty"))

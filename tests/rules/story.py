@@ -163,6 +163,11 @@ def within(span: tuple[float, float] | None, minute: float) -> bool:
     return span is not None and span[0] <= minute < span[1]
 
 
+def away(night: Night, seconds: float) -> bool:
+    """Whether Prometheus is, at that second."""
+    return any(within(span, seconds / 60) for span in night.unseen)
+
+
 def _missed(night: Night, seconds: float) -> bool:
     if within(night.exporter_down, seconds / 60):
         return True
@@ -221,8 +226,10 @@ class Life:
         return self._saved_at
 
     def instead(self, seconds: float, chapters: Iterable[Chapter]) -> None:
-        """From that second on these chapters follow, and not what was still to come."""
-        self._chapters = list(_in_a_row(seconds, chapters))
+        """From that second on, which is now, these chapters follow, and not what was still to come."""
+        self.live_until(seconds)
+        (_, first), *self._chapters = _in_a_row(seconds, chapters)
+        self._turn_page(first)
 
     def live_until(self, seconds: float) -> Scrape:
         """Go on to that second and say what the exporter shows then; nothing before the launch."""
@@ -306,8 +313,8 @@ def _in_a_row(at: float, chapters: Iterable[Chapter]) -> Iterator[tuple[float, C
 
 def columns(night: Night) -> dict[str, list[Sample]]:
     """Series by series. As in Prometheus, one turns stale where a scrape misses it or no longer has it."""
-    away = [any(within(span, seconds / 60) for span in night.unseen) for seconds in _ticks(night)]
-    rows = list(zip(scrapes(night), away, strict=True))
+    gaps = [away(night, seconds) for seconds in _ticks(night)]
+    rows = list(zip(scrapes(night), gaps, strict=True))
     seen = {series for row, gap in rows if row and not gap for series in row}
     found = {series: list(_column(series, rows)) for series in seen}
     if up("trainwarden") not in night.also:
@@ -317,7 +324,7 @@ def columns(night: Night) -> dict[str, list[Sample]]:
 
 def _column(series: str, rows: Iterable[tuple[Scrape | None, bool]]) -> Iterator[Sample]:
     there = False
-    for row, away in rows:
-        value = row.get(series) if row and not away else None
-        yield "stale" if there and value is None and not away else value
-        there = value is not None or (there and away)
+    for row, gap in rows:
+        value = row.get(series) if row and not gap else None
+        yield "stale" if there and value is None and not gap else value
+        there = value is not None or (there and gap)
