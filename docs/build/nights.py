@@ -18,9 +18,9 @@ exactly one row; `TrainwardenWatchdog`, which always stands, is left out. In the
 stands.
 
 A night is told in a few lines (`tests/nights/told.py`), recorded from them as OpenMetrics, a point a minute with the
-names and labels of the exporter's own page, and replayed by `promtool test rules`. The first minute in which an alert
-stands is Prometheus 2.42's; 3.x may be a minute earlier at a change, and differs nowhere else. After a change of the
-rules that is meant: `make golden docs`, then look at the difference.
+names and labels that exporter and receiver have, and replayed by `promtool test rules`. The first minute in which an
+alert stands is Prometheus 2.42's; 3.x may be a minute earlier at a change, and differs nowhere else. After a change of
+the rules that is meant: `make golden docs`, then look at the difference.
 
 To look at a night in Grafana, load it into an empty Prometheus:
 

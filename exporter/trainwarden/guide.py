@@ -67,6 +67,13 @@ MACHINE = (
     Threshold("swap_used_bytes", "danger", 2 * GIB, "guide §1", "swap used, above"),
     Threshold("gpu_temperature_celsius", "warning", 75.0, "guide §1", "GPU core temperature, above"),
     Threshold("gpu_temperature_celsius", "danger", 85.0, "guide §1", "GPU core temperature, above"),
+    Threshold("swap_in_bytes_per_second", "warning", 1 * MIB, "trainwarden", "read back from swap, above"),
+    Threshold("memory_waiting_ratio", "warning", 0.10, "trainwarden", "time in which some task waited for memory"),
+    Threshold("memory_stalled_ratio", "danger", 0.05, "trainwarden", "time in which every task waited for memory"),
+    Threshold(
+        "gpu_throttled_ratio", "warning", 0.20, "trainwarden", "time in which heat or power held the clocks down"
+    ),
+    Threshold("clock_skew_seconds", "warning", 5.0, "trainwarden", "between exporter and Prometheus, either way"),
 )
 
 # Per run, exported as trainwarden_run_threshold{run,signal,level}.
@@ -81,6 +88,14 @@ RUN = (
     Threshold("checkpoint_age_seconds", "overdue", 1.5 * 70 * 60, "guide §1", "1.5 × the 70 min of two epochs"),
     Threshold("step_age_seconds", "stalled", 600.0, "trainwarden", "or 20 × the run's median step"),
     Threshold("phase_age_seconds", "warning", 3600.0, "trainwarden", "a live phase other than training"),
+    Threshold("gpu_foreign_processes", "warning", 0.0, "guide §4", "other processes on the run's GPU, above"),
+    Threshold("launch_age_seconds", "gradient_checkpointing", 6 * 3600.0, "guide §3", "with it under WSL2: risky"),
+    Threshold("step_duration_medians", "warning", 1.5, "trainwarden", "a step, in medians of the run's own, above"),
+    Threshold("nonfinite_losses_ratio", "danger", 0.5, "trainwarden", "share of steps whose loss is no number"),
+    Threshold("checkpoint_room_sizes", "warning", 1.5, "trainwarden", "disk left, in sizes of a checkpoint, below"),
+    Threshold("checkpoint_room_sizes", "danger", 1.0, "trainwarden", "disk left, in sizes of a checkpoint, below"),
+    Threshold("checkpoint_inodes_ratio", "warning", 0.05, "trainwarden", "inodes left where the run saves, below"),
+    Threshold("restart_budget", "low", 1.0, "trainwarden", "restarts left before a human is called, at most"),
 )
 
 STALLED_MEDIANS = 20

@@ -164,6 +164,9 @@ class RunSpec(Struct, frozen=True, kw_only=True):
     budget: Budget = field(default_factory=Budget)
     gpu_baseline_bytes: dict[str, int] = field(default_factory=dict)
     """GPU memory in use by others just before the first launch, by GPU UUID: the memory gate measures against it."""
+    settings: dict[str, float] = field(default_factory=dict)
+    """The trainer's settings that the guide speaks of (§3), as the command said at the first launch; a switch is 0 or
+    1."""
     found_at_launch: dict[str, str] = field(default_factory=dict)
     """Checkpoints that stood in the folder before the first launch, with signatures: while unchanged, not the run's.
 

@@ -60,6 +60,12 @@ HOST_PRESSURE_STALLED = Family(
     "Time in which every task waited for memory (PSI, full).",
 )
 HOST_OOM_KILLS = Family("trainwarden_host_oom_kills_total", "counter", "Processes that the kernel killed for memory.")
+HOST_INFO = Family(
+    "trainwarden_host_info",
+    "gauge",
+    "What the machine runs on (platform: linux, wsl2); always 1.",
+    ("platform", "kernel"),
+)
 HOST_LOAD = Family("trainwarden_host_load", "gauge", "Load average over 1, 5 and 15 minutes.", ("window",))
 HOST_CPUS = Family("trainwarden_host_cpus", "gauge", "CPUs that are online.")
 
@@ -224,6 +230,12 @@ RUN_EXIT_CODE = Family(
     "Exit code of the generation that ended; 128 + the signal's number for a signal.",
     _RUN,
 )
+RUN_SETTING = Family(
+    "trainwarden_run_setting",
+    "gauge",
+    "Settings of the trainer that the guide speaks of, as they were at the first launch; a switch is 0 or 1.",
+    ("run", "setting"),
+)
 RUN_RESUMABLE = Family(
     "trainwarden_run_resumable", "gauge", "Whether the run could be resumed exactly if it died.", _RUN
 )
@@ -336,6 +348,9 @@ RESTART_HOLDS = Family(
     "Decisions not to act now, by reason.",
     ("run", "reason"),
 )
+RESTART_HOLD = Family(
+    "trainwarden_run_restart_hold", "gauge", "Why the run is left alone for now: 1 while it is.", ("run", "reason")
+)
 RESTART_BUDGET = Family(
     "trainwarden_run_restart_budget_remaining", "gauge", "Restarts left before a human is called.", _RUN
 )
@@ -350,6 +365,16 @@ NEEDS_HUMAN = Family(
     "gauge",
     "1 while the receiver cannot help the run and a human must, by reason.",
     ("run", "reason"),
+)
+RECOVERY_TIME = Family(
+    "trainwarden_run_recovery_timestamp_seconds", "gauge", "When a restart was last seen to train on.", _RUN
+)
+RECOVERY_STEP = Family("trainwarden_run_recovery_step", "gauge", "The step that this restart resumed from.", _RUN)
+RECOVERY_STEPS_LOST = Family(
+    "trainwarden_run_recovery_steps_lost", "gauge", "Steps that this restart had to take again.", _RUN
+)
+RECOVERY_TIME_LOST = Family(
+    "trainwarden_run_recovery_lost_seconds", "gauge", "From the alert to the new steps of this restart.", _RUN
 )
 STEPS_LOST = Family(
     "trainwarden_run_restart_steps_lost_total",

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.collectors.samples import values
-from tests.golden.host import LOADAVG, MEMINFO, PRESSURE, STAT, VMSTAT
+from tests.golden.host import LOADAVG, MEMINFO, OSRELEASE, PRESSURE, STAT, VMSTAT
 from trainwarden.collectors import host
 
 MIB = 1024**2
@@ -39,6 +39,15 @@ def test_pressure_of_an_old_kernel_has_no_full_line() -> None:
 def test_load_and_cpus() -> None:
     reading = host.parse(MEMINFO, loadavg=LOADAVG, stat=STAT)
     assert (reading.load, reading.cpus) == ((2.31, 2.1, 1.95), 4)
+
+
+@pytest.mark.parametrize(
+    ("osrelease", "platform"),
+    [(OSRELEASE, "linux"), ("5.15.153.1-microsoft-standard-WSL2\n", "wsl2"), ("6.6.36.3-Microsoft-own\n", "wsl2")],
+)
+def test_a_kernel_of_microsofts_is_wsl2(osrelease: str, platform: str) -> None:
+    found = values(host.families(host.parse(MEMINFO, osrelease=osrelease)))
+    assert found["trainwarden_host_info"] == {f"{osrelease.strip()},{platform}": 1}
 
 
 def test_what_the_kernel_does_not_tell_is_absent_and_not_0() -> None:

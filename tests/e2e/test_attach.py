@@ -75,7 +75,7 @@ def runs(watch: Night) -> Iterator[dict[str, Attached]]:
 
 
 def until_called(watch: Night, name: str) -> None:
-    alert = f'ALERTS{{alertname="TrainwardenRestartNeedsHuman",alertstate="firing",run="{name}",reason="attached"}}'
+    alert = f'ALERTS{{alertname="TrainwardenRestartGaveUp",alertstate="firing",run="{name}",reason="attached"}}'
     wait_until(lambda: watch.query(alert), 90, f"a human is called for {name}")
 
 

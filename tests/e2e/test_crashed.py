@@ -46,7 +46,7 @@ def test_a_training_that_is_killed_is_resumed_once_and_ends_as_if_nothing_had_be
 
 def test_a_crash_loop_ends_with_a_call(watch: Night) -> None:
     run = watch.launch("loop", **SETTINGS, **{"crash-at-step": 45, "crash-after-resume": True})
-    alert = 'ALERTS{alertname="TrainwardenRestartNeedsHuman",alertstate="firing",run="loop"}'
+    alert = 'ALERTS{alertname="TrainwardenRestartGaveUp",alertstate="firing",run="loop"}'
     wait_until(lambda: watch.query(alert), 120, "a human is called")
     assert run.exit_code(30) == 1
     assert 1 <= len(run.ledger("launched")) <= 3

@@ -113,7 +113,7 @@ def test_nothing_of_the_old_tree_survives_though_it_ignores_sigterm(evening: Eve
 def test_with_every_checkpoint_damaged_nothing_is_launched_and_a_human_is_called(evening: Evening) -> None:
     run = evening.runs["ruined"]
     watch = evening.watch
-    alert = 'ALERTS{alertname="TrainwardenRestartNeedsHuman",alertstate="firing",run="ruined"}'
+    alert = 'ALERTS{alertname="TrainwardenRestartGaveUp",alertstate="firing",run="ruined"}'
     wait_until(lambda: watch.query(alert), 60, "a human is called")
     assert run.generation() == 1
     assert run.ledger("launched") == []

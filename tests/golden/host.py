@@ -36,6 +36,8 @@ cpu3 226703 30 20053 1505528 1025 0 77 0 0 0
 btime 1763913600
 """
 
+OSRELEASE = "6.1.0-28-amd64\n"
+
 BOOT_ID = "6f9d2c54-8a1f-4d53-9a51-0f3f2f6a7c11"
 
 
@@ -49,6 +51,7 @@ def write(proc: Path) -> None:
         "pressure/memory": PRESSURE,
         "loadavg": LOADAVG,
         "stat": STAT,
+        "sys/kernel/osrelease": OSRELEASE,
     }
     for name, text in files.items():
         (proc / name).parent.mkdir(parents=True, exist_ok=True)

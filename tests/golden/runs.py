@@ -39,6 +39,7 @@ def _training(root: Path, models: Path, namespace: int) -> None:
             recipe="kohya",
             checkpoints=str(models),
             output_name="luca",
+            settings={"gradient_checkpointing": 0.0, "lowram": 0.0, "vae_batch_size": 2.0},
             created_at=started,
         ),
         RunState(

@@ -4,20 +4,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from tests.conftest import REPOSITORY
 from tests.nights import recording, replay
 from tests.nights.told import NIGHTS, Told
-from tests.rules import shipped
+from tests.rules import exported
 from tests.rules.promtool import Stands
 from trainwarden.stack.tools import Tools
 
-GOLDEN = REPOSITORY / "tests" / "golden" / "exporter.prom"
 TABLE = replay.table()
 EVERY = [pytest.param(told, id=told.name) for told in NIGHTS]
 HEALTHY = [pytest.param(told, id=told.name) for told in NIGHTS if told.healthy]
-BY_SCRAPE = {"instance", "job"}
 
 
 @pytest.mark.parametrize("told", EVERY)
@@ -73,14 +69,9 @@ def test_the_hang_is_named_within_a_quarter_of_an_hour_and_only_the_generation_t
 
 
 @pytest.mark.parametrize("told", EVERY)
-def test_its_series_are_those_of_the_golden_page(told: Told) -> None:
-    golden = {
-        (sample.name, frozenset(sample.labels))
-        for family in text_string_to_metric_families(GOLDEN.read_text())
-        for sample in family.samples
-    }
-    recorded = {_name_and_labels(series) for series in recording.replayed(recording.read(told.name))}
-    assert {one for one in recorded if one[0] != "up"} <= golden
+def test_its_series_are_those_that_are_exported(told: Told) -> None:
+    recorded = {exported.name_and_labels(series) for series in recording.replayed(recording.read(told.name))}
+    assert recorded <= exported.series()
 
 
 def test_prometheus_takes_a_recording_in(tools: Tools, tmp_path: Path) -> None:
@@ -93,8 +84,3 @@ def test_prometheus_takes_a_recording_in(tools: Tools, tmp_path: Path) -> None:
 
 def _of(night: str, alert: str) -> list[Stands]:
     return [one for one in TABLE[night] if one.alert == alert]
-
-
-def _name_and_labels(series: str) -> tuple[str, frozenset[str]]:
-    name, _, inside = series.partition("{")
-    return name, frozenset(label for label, _ in shipped.MATCHER.findall(inside)) - BY_SCRAPE

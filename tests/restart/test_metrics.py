@@ -15,6 +15,9 @@ from trainwarden.restart.states import NEEDS_HUMAN, HoldReason, Intake, RestartR
 from trainwarden.restart.worker import Worker
 from trainwarden.stack.tools import Tools
 
+RECOVERY = (names.RECOVERY_TIME, names.RECOVERY_STEP, names.RECOVERY_STEPS_LOST, names.RECOVERY_TIME_LOST)
+OF_A_CASE = {family.name for family in (names.RESTART_HOLD, names.RUN_ADAPTED, *RECOVERY)}
+"""There only while, or after, there was something to tell."""
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -41,10 +44,7 @@ def value(found: Samples, family: names.Family, **labels: str) -> float:
 
 def test_every_family_is_there_before_anything_happened(world: World) -> None:
     found = samples(exposition(world))
-    told = {family.name for family in names.RECEIVER_FAMILIES} - {
-        names.RUN_ADAPTED.name
-    }  # what was changed is not known ahead
-    assert {name for name, _ in found} == told
+    assert {name for name, _ in found} == {family.name for family in names.RECEIVER_FAMILIES} - OF_A_CASE
     for reason in RestartReason:
         assert value(found, names.RESTARTS, run="luca", reason=reason.value) == 0
     for hold in HoldReason:
@@ -72,6 +72,20 @@ def test_a_new_receiver_counts_from_the_ledgers(world: World) -> None:
     assert value(found, names.RESTARTS, run="luca", reason="hung") == 1
     assert value(found, names.RECOVERIES, run="luca") == 1
     assert value(found, names.STEPS_LOST, run="luca") == 100
+    assert value(found, names.RECOVERY_STEPS_LOST, run="luca") == 100
+    assert value(found, names.RECOVERY_TIME_LOST, run="luca") == pytest.approx(desk.history.recovery.seconds_lost)
+    assert value(found, names.RECOVERY_TIME, run="luca") == desk.history.recovery.at
+
+
+def test_a_hold_is_told_by_its_reason_while_it_lasts(world: World) -> None:
+    desk = world.desk()
+    world.set_progress(phase=Phase.CHECKPOINTING)
+    world.alert(desk)
+    world.run(desk, 20)
+    found = samples(exposition(world))
+    assert {labels for name, labels in found if name == names.RESTART_HOLD.name} == {
+        (("reason", desk.history.case.hold.value), ("run", "luca"))
+    }
 
 
 def test_exactly_one_state_is_1(world: World) -> None:

@@ -14,7 +14,10 @@ from typing import Any, NamedTuple
 from tests.rules import shipped, texts
 from tests.rules.story import Night, Sample, columns
 
-IDENTITY = ("alertname", "severity", "action", "run", "generation", "gpu", "phase", "reason", "collector")
+IDENTITY = (
+    *("alertname", "severity", "action", "run", "generation", "gpu", "phase", "reason", "collector"),
+    *("kind", "xid", "integration", "rule_group"),
+)
 """What tells alerts apart in these tests; instance and job are the same everywhere."""
 
 

@@ -11,7 +11,7 @@ FILES = sorted(RULES.glob("*.yml"))
 GROUPS = ["trainwarden-restart", *(f"trainwarden-{file.stem}" for file in FILES if file.stem != "restart")]
 """In the order in which the tests evaluate them: restart holds a recording that another group reads."""
 
-SELECTOR = re.compile(r"([a-z][a-z0-9_:]*)\{(?!\{)([^}]*)\}")
+SELECTOR = re.compile(r"([a-z][A-Za-z0-9_:]*)\{(?!\{)([^}]*)\}")
 MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)\s*[\"']([^\"']*)[\"']")
 
 
@@ -31,6 +31,11 @@ def rules() -> list[dict[str, Any]]:
 def alerts() -> list[dict[str, Any]]:
     """Every alerting rule."""
     return [rule for rule in rules() if "alert" in rule]
+
+
+def recordings() -> list[dict[str, Any]]:
+    """Every recording rule."""
+    return [rule for rule in rules() if "record" in rule]
 
 
 def annotations(alert: str, severity: str) -> dict[str, str]:

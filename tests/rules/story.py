@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tests.rules import surroundings
 from trainwarden import guide, names
 from trainwarden.model import ErrorKind, Phase
 from trainwarden.names import Family
@@ -16,6 +17,7 @@ from trainwarden.names import Family
 INSTANCE = "workstation"
 GPU = ("0", "GPU-5a6f")
 GPU_MEMORY_GIB = 16.3
+EXPECTED = ("step_duration_seconds", "expected")
 RAM_GIB = 30.0
 
 Levels = Sequence[tuple[float, float | None]]
@@ -85,6 +87,8 @@ class Run:
     launched: float = 5
     name: str = "lora"
     profile: str = "balanced"
+    median: float | None = None
+    """Of its steps, seconds; None: the step that its profile lets expect."""
     thresholds: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
@@ -142,7 +146,7 @@ def scrapes(night: Night) -> Iterator[Scrape | None]:
 
 def scrape(night: Night, lives: Sequence["Life"], seconds: float) -> Scrape:
     """What the exporter shows at that second, whether or not anybody asks."""
-    told: Scrape = {}
+    told: Scrape = dict(surroundings.delivery(INSTANCE))
     for life in lives:
         told.update(life.live_until(seconds))
     told.update(_machine(night, seconds / 60, max((life.gpu for life in lives), default=(0.0, 0.5))))
@@ -182,10 +186,11 @@ def _machine(night: Night, minute: float, gpu: tuple[float, float]) -> Iterator[
     yield key(names.HOST_MEMORY_TOTAL), ram
     yield key(names.HOST_MEMORY_AVAILABLE), round(ram * (1 - (level(night.ram_used, minute) or 0)))
     yield key(names.HOST_SWAP_USED), (level(night.swap_mib, minute) or 0) * guide.MIB
+    yield from surroundings.machine(key, seconds=minute * 60)
     yield key(names.COLLECTOR_SUCCESS, "gpu"), float(not within(night.driver_gone, minute))
     if not within(night.driver_gone, minute):
         used = vram_gib + (level(night.others_vram_gib, minute) or 0)
-        yield key(names.GPU_UP, *GPU), 1
+        yield from surroundings.gpu(key, GPU)
         yield key(names.GPU_UTILIZATION, *GPU), busy
         yield key(names.GPU_MEMORY_TOTAL, *GPU), GPU_MEMORY_GIB * guide.GIB
         yield key(names.GPU_MEMORY_USED, *GPU), used * guide.GIB
@@ -283,10 +288,15 @@ class Life:
         else:
             yield key(names.RUN_BEAT, run), self._phase_at
             yield key(names.RUN_EXIT_CODE, run), float(chapter.phase != Phase.FINISHED)
+        yield from surroundings.run(key, run, gpu=GPU)
         yield key(names.RUN_GPU, run, *GPU), 1
         yield key(names.RUN_STEPS_DONE, run), int(self._steps)
         if self._last_step_at is not None:
             yield key(names.RUN_LAST_STEP, run), self._last_step_at
+            yield (
+                key(names.RUN_STEP_MEDIAN, run),
+                self._run.median or guide.run_thresholds(self._run.profile)[EXPECTED].value,
+            )
             yield key(names.RUN_STEP_DURATION, run, suffix="_sum"), self._stepping
             yield key(names.RUN_STEP_DURATION, run, suffix="_count"), int(self._steps)
         yield from self._told_of_files()
@@ -298,6 +308,7 @@ class Life:
         yield key(names.CHECKPOINTS_VALID, run), float(self._saved_at is not None)
         if self._saved_at is not None:
             yield key(names.CHECKPOINT_LAST, run), self._saved_at
+            yield key(names.CHECKPOINT_LAST_SIZE, run), surroundings.CHECKPOINT_BYTES
             yield key(names.CHECKPOINT_LAST_VALID, run), 1
         table = guide.run_thresholds(self._run.profile, 2.5)
         thresholds = {**{key: in_force.value for key, in_force in table.items()}, **self._run.thresholds}

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +37,11 @@ RUN = {(threshold.signal, threshold.level): threshold.value for threshold in gui
 VRAM_USED = key(names.GPU_MEMORY_USED, *GPU)
 STEPS = key(names.RUN_STEP_DURATION, "lora", suffix="_sum")
 AVAILABLE = key(names.HOST_MEMORY_AVAILABLE)
+SWAP_IN = key(names.HOST_SWAP_IN)
+WAITING, STALLED = key(names.HOST_PRESSURE_WAITING), key(names.HOST_PRESSURE_STALLED)
+THROTTLED = key(names.GPU_THROTTLE_ACTIVE, *GPU, "hw_thermal_slowdown")
+COUNTED = (SWAP_IN, WAITING, STALLED)
+"""Their threshold is of the rate."""
 
 
 class Edge(NamedTuple):
@@ -87,6 +92,17 @@ DAYS = {
         _hot("critical", "danger"),
         Edge("TrainwardenRunVramLow", "warning", VRAM_USED, VRAM * RUN["gpu_memory_used_ratio", "low"], -VRAM / 100),
     ],
+    "what is counted": [
+        Edge(
+            "TrainwardenSwapping", "warning", SWAP_IN, MACHINE["swap_in_bytes_per_second", "warning"], 0.3 * guide.MIB
+        ),
+        Edge("TrainwardenMemoryStalls", "warning", WAITING, MACHINE["memory_waiting_ratio", "warning"], 0.03),
+        Edge("TrainwardenMemoryStalls", "critical", STALLED, MACHINE["memory_stalled_ratio", "danger"], 0.015),
+        Edge("TrainwardenGpuThrottled", "warning", THROTTLED, MACHINE["gpu_throttled_ratio", "warning"], 0.06),
+    ],
+    "slower than before": [
+        Edge("TrainwardenRunSlowing", "warning", STEPS, 2.5 * RUN["step_duration_medians", "warning"], 0.6)
+    ],
     "little RAM is left": [_left("warning", "warning")],
     "hardly any RAM is left": [_left("critical", "danger")],
     "a lower configuration is advised": [_used("TrainwardenRunMemoryPressure", "warning", "advice")],
@@ -123,7 +139,13 @@ def calm() -> dict[str, list[Sample]]:
 
 def day(edges: list[Edge]) -> dict[str, list[Sample]]:
     """The healthy day, with noise about these thresholds."""
-    return {**calm(), **{edge.series: list(_sum(edge) if edge.series == STEPS else noisy(edge)) for edge in edges}}
+    return {**calm(), **{edge.series: list(_readings(edge)) for edge in edges}}
+
+
+def _readings(edge: Edge) -> Iterator[Sample]:
+    if edge.series == STEPS:
+        return _sum(edge)
+    return accumulate(rate * SCRAPE_SECONDS for rate in noisy(edge)) if edge.series in COUNTED else noisy(edge)
 
 
 def _sum(edge: Edge) -> Iterator[Sample]:

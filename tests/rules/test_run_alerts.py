@@ -16,7 +16,6 @@ CRASHES_AT_60 = [*START, training(45), ended(Phase.FAILED)]
 RUN = "lora"
 BEATS_UNTIL_40 = [(tick / 2, tick * 30) for tick in range(10, 81)]
 BEATS_FROM_60 = [(tick / 2, tick * 30) for tick in range(120, 181)]
-NEEDS_HUMAN = key(names.NEEDS_HUMAN, RUN, "budget_per_window", job="trainwarden-receiver")
 
 
 def _of_run(alert: str, severity: str, since: float, until: float | None = None, **labels: str) -> Stands:
@@ -63,7 +62,11 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     # From 40 to 80 a step takes 4 s: the ten minutes' mean is above 3 s from 44.4 to 85.6.
     "slow": (
         Night(120, [Run([*START, training(25), training(40, step=4.0), training(60)])]),
-        [_of_run("TrainwardenRunSlow", "warning", 59.5, 115.5)],
+        [
+            _of_run("TrainwardenRunSlow", "warning", 59.5, 115.5),
+            # Above 1.5 times its median of 2.5 s from 48.9 to 81.1.
+            _of_run("TrainwardenRunSlowing", "warning", 64, 111),
+        ],
     ),
     "a step of 4 s is not slow in a conservative run": (
         Night(90, [Run([*START, training(90, step=4.0, vram=12.5)], profile="conservative")]),
@@ -111,10 +114,6 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     "the supervisor is silent from 40 to 60": (
         Night(90, [Run(TRAINS)], also={key(names.RUN_BEAT, RUN): [*BEATS_UNTIL_40, *BEATS_FROM_60]}),
         [_of_run("TrainwardenRunSupervisorSilent", "warning", 47, 60.5)],
-    ),
-    "the receiver calls a human": (
-        Night(60, [Run(TRAINS)], also={NEEDS_HUMAN: ((20, 1), (40, 0))}),
-        [_of_run("TrainwardenRestartNeedsHuman", "critical", 20, 40, reason="budget_per_window")],
     ),
 }
 

@@ -1,40 +1,29 @@
 """The shipped rules hold together: with promtool, the exporter's names, the guide's thresholds, and the runbooks."""
 
+import importlib
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
-from tests.rules import shipped
+from tests.rules import exported, shipped
 from tests.rules.shipped import FILES, RULES
-from tests.rules.story import Night, Run, columns, ended, starting, training
+from tests.rules.story import Night, columns
+from tests.rules.surroundings import UPSTREAM
 from tests.rules.texts import TEXTS
 from trainwarden import guide, names
-from trainwarden.model import Phase
-from trainwarden.names import Family
 from trainwarden.stack.tools import Tools
 
 REPOSITORY = RULES.parents[1]
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
-GOLDEN = REPOSITORY / "tests" / "golden" / "exporter.prom"
-BY_SCRAPE = {"instance", "job"}
 ALERTS = shipped.alerts()
+MODULES = sorted(
+    f"tests.rules.{path.stem}" for path in Path(__file__).parent.glob("test_*.py") if "Night(" in path.read_text()
+)
 NAMED = [pytest.param(rule, id=f"{rule['alert']}-{rule['labels']['severity']}") for rule in ALERTS]
-
-
-def _exported() -> dict[str, set[str]]:
-    """Every metric name that the code exports, and its labels."""
-    found: dict[str, set[str]] = {"up": set()}
-    for family in (*names.EXPORTER_FAMILIES, *names.RECEIVER_FAMILIES):
-        found.update({name: set(family.labels) for name in _metric_names(family)})
-    return found
-
-
-def _metric_names(family: Family) -> list[str]:
-    return [family.name + s for s in ("_sum", "_count", "_bucket")] if family.kind == "histogram" else [family.name]
 
 
 def test_promtool_finds_nothing(tools: Tools) -> None:
@@ -65,12 +54,12 @@ def test_a_group_is_called_like_its_file() -> None:
 
 
 def test_every_metric_is_one_that_the_code_exports() -> None:
-    assert shipped.metrics() <= set(_exported())
+    assert shipped.metrics() <= set(exported.labels())
 
 
 def test_every_label_of_a_selector_is_one_of_its_metric() -> None:
-    exported = _exported()
-    wrong = [s for s in shipped.selectors() if not set(s.matchers) <= exported.get(s.metric, set()) | BY_SCRAPE]
+    known = exported.labels()
+    wrong = [s for s in shipped.selectors() if not set(s.matchers) <= known.get(s.metric, set()) | exported.BY_SCRAPE]
     assert wrong == []
 
 
@@ -91,10 +80,11 @@ def test_missing_thresholds_are_counted_against_the_guides_tables() -> None:
     }
 
 
-def test_every_job_is_scraped() -> None:
+def test_every_job_that_a_rule_names_is_scraped() -> None:
     configuration = yaml.safe_load((RULES.parent / "prometheus.yml").read_text())
     jobs = {job["job_name"] for job in configuration["scrape_configs"]}
-    assert {s.matchers["job"] for s in shipped.selectors() if "job" in s.matchers} == jobs
+    assert {s.matchers["job"] for s in shipped.selectors() if "job" in s.matchers} <= jobs
+    assert {job for job, _ in UPSTREAM.values()} <= jobs
 
 
 def test_both_jobs_are_of_one_machine() -> None:
@@ -109,9 +99,9 @@ def test_both_jobs_are_of_one_machine() -> None:
 @pytest.mark.parametrize("rule", NAMED)
 def test_every_alert_says_how_bad_it_is_what_it_means_and_what_to_do(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in ("critical", "warning", "info")
-    assert set(rule["annotations"]) - {"escalation"} == {"summary", "description", "remedy", "runbook_url"}
+    told = {"summary", "description", "remedy", "dashboard_url", "runbook_url"}
+    assert set(rule["annotations"]) - {"escalation"} == told
     assert rule["annotations"]["summary"].endswith(".")
-    assert "$value" not in str(rule["labels"])
     page = f"https://github.com/trainwarden/trainwarden/blob/main/docs/runbooks/{rule['alert']}.md"
     assert rule["annotations"]["runbook_url"] == page
 
@@ -143,17 +133,17 @@ def test_only_the_restart_alerts_ask_for_a_restart_and_they_name_the_generation(
     assert all("keep_firing_for" not in rule for rule in restarting.values())
 
 
-def test_the_input_series_of_the_rule_tests_are_those_of_the_golden_page() -> None:
-    golden = {
-        (sample.name, frozenset(sample.labels))
-        for family in text_string_to_metric_families(GOLDEN.read_text())
-        for sample in family.samples
-    }
-    night = Night(200, [Run([starting(1), training(100), ended(Phase.FAILED)])])
-    told = {_name_and_labels(series) for series in columns(night)}
-    assert {one for one in told if one[0] != "up"} <= golden
+@pytest.mark.parametrize("module", MODULES)
+def test_the_input_series_of_the_rule_tests_are_those_that_are_exported(module: str) -> None:
+    """Of the exporter by its golden page, of the others by the names that their own tests hold them to."""
+    told = {exported.name_and_labels(series) for night in _nights(module) for series in columns(night)}
+    assert told <= exported.series()
 
 
-def _name_and_labels(series: str) -> tuple[str, frozenset[str]]:
-    name, _, inside = series.partition("{")
-    return name, frozenset(label for label, _ in shipped.MATCHER.findall(inside)) - BY_SCRAPE
+def _nights(module: str) -> list[Night]:
+    """Every night that a test module tells."""
+    tables = [value for value in vars(importlib.import_module(module)).values() if isinstance(value, dict)]
+    told = [value for table in tables for value in table.values()]
+    return [
+        one for value in told for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, Night)
+    ]

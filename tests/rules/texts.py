@@ -24,8 +24,14 @@ def expected(text: dict[str, Any]) -> dict[str, Any]:
     """Labels and annotations of one text, as promtool has them."""
     labels = {"severity": text["severity"], **text["labels"]}
     written = shipped.annotations(text["alert"], text["severity"])
-    remedy = written["remedy"].replace("{{ $labels.run }}", labels.get("run", ""))
-    said = {"summary": text["summary"], "description": text["description"], "remedy": remedy}
-    if "escalation" in written:
-        said["escalation"] = text.get("escalation", "")
-    return {"exp_labels": labels, "exp_annotations": {**said, "runbook_url": written["runbook_url"]}}
+    said = {
+        part: text.get(part, "" if part == "escalation" else _filled(words, labels)) for part, words in written.items()
+    }
+    return {"exp_labels": labels, "exp_annotations": said}
+
+
+def _filled(words: str, labels: dict[str, str]) -> str:
+    """Remedies and links say no more than the alert's labels; where a remedy does, `texts.yml` has it."""
+    for name, value in labels.items():
+        words = words.replace(f"{{{{ $labels.{name} }}}}", value)
+    return words

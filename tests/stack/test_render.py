@@ -130,16 +130,27 @@ def test_prometheus_accepts_it_and_finds_the_targets(tmp_path: Path, tools: Tool
     done = subprocess.run([tools.promtool, "check", "config", file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     targets = tmp_path / "rendered/prometheus/targets"
-    for name in ("exporter", "receiver"):
-        assert read(targets / f"{name}.yml") == [{"targets": [ADDRESSES[name]], "labels": {"instance": "night"}}]
-    assert read(targets / "alertmanager.yml") == [{"targets": [ADDRESSES["alertmanager"]]}]
+    for name, address in ADDRESSES.items():
+        assert read(targets / f"{name}.yml") == [{"targets": [address], "labels": {"instance": "night"}}]
 
 
 def test_every_target_file_that_prometheus_names_is_written(tmp_path: Path) -> None:
     plain(tmp_path / "rendered")
     text = (tmp_path / "rendered/prometheus/prometheus.yml").read_text()
     named = {line.split("[")[1].rstrip("]") for line in text.splitlines() if "files: [" in line}
-    assert named == {f"targets/{name}.yml" for name in ("exporter", "receiver", "alertmanager")}
+    assert named == {f"targets/{name}.yml" for name in ADDRESSES}
+
+
+def test_the_links_of_alerts_lead_to_the_grafana_that_people_reach(tmp_path: Path) -> None:
+    def links(folder: str, **further: str) -> set[str]:
+        target = tmp_path / folder
+        render(Config(), target, addresses={**ADDRESSES, **further}, token_file="/secrets/token", machine="night")
+        files = [read(file) for file in (target / "prometheus/rules").glob("*.yml")]
+        rules = [rule for file in files for group in file["groups"] for rule in group["rules"] if "alert" in rule]
+        return {rule["annotations"]["dashboard_url"].partition("/d/")[0] for rule in rules}
+
+    assert links("none") == {""}
+    assert links("another", grafana="gpu-box:3030") == {"http://gpu-box:3030"}
 
 
 def test_the_webhook_reaches_the_receiver_with_the_token(tmp_path: Path) -> None:

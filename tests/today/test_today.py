@@ -73,6 +73,8 @@ def test_our_pages_are_scraped_without_a_complaint(watch: Night) -> None:
     shown = (line for line in page.splitlines() if line.startswith("trainwarden_run_step_duration_seconds_bucket"))
     assert stored == {line.split('le="')[1].split('"')[0] for line in shown}
     assert wait_until(lambda: _targets(watch), 30, "both targets were scraped") == [
+        ("alertmanager", "up", ""),
+        ("prometheus", "up", ""),
         ("trainwarden", "up", ""),
         ("trainwarden-receiver", "up", ""),
     ]
@@ -84,4 +86,4 @@ def _targets(watch: Night) -> list[tuple[str, str, str]]:
     """Each job, its health and what was wrong with its last scrape; empty until both were scraped."""
     answer = requests.get(watch.url("prometheus", "/api/v1/targets"), timeout=5).json()["data"]["activeTargets"]
     found = [(target["labels"]["job"], target["health"], target["lastError"]) for target in answer]
-    return sorted(found) if len(found) == 2 and all(health != "unknown" for _, health, _ in found) else []
+    return sorted(found) if len(found) == 4 and all(health != "unknown" for _, health, _ in found) else []

@@ -29,6 +29,8 @@ class Settings(Struct, frozen=True):
     """Why a run of this command could not be resumed: one sentence with the mend. Empty: it can."""
     warnings: tuple[str, ...] = ()
     """What should be told at launch though the run can be resumed."""
+    values: Mapping[str, float] = {}
+    """The trainer's settings that the guide speaks of (§3), where they are known; a switch is 0 or 1."""
 
 
 class Recipe(Protocol):

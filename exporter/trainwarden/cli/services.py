@@ -89,7 +89,14 @@ def down() -> None:
     "--alertmanager", "alertmanager_address", default="alertmanager:9093", show_default=True, metavar="HOST:PORT"
 )
 @click.option("--prometheus", "prometheus_address", default="prometheus:9090", show_default=True, metavar="HOST:PORT")
-@click.option("--grafana", "grafana_address", default="127.0.0.1:3000", show_default=True, metavar="HOST:PORT")
+@click.option(
+    "--grafana",
+    "grafana_address",
+    default="127.0.0.1:3000",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="As people reach it: where the links in alerts lead.",
+)
 @click.option("--token-file", default="/run/secrets/trainwarden_receiver_token", show_default=True)
 @click.pass_context
 def render(ctx: click.Context, /, target: str, token_file: str, **addresses: str) -> None:

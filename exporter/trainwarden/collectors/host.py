@@ -13,6 +13,14 @@ from trainwarden.names import Family
 from trainwarden.series import Series
 from trainwarden.system import PROC, read_kept
 
+_OPTIONAL = {
+    "vmstat": "vmstat",
+    "pressure": "pressure/memory",
+    "loadavg": "loadavg",
+    "stat": "stat",
+    "osrelease": "sys/kernel/osrelease",
+}
+"""Files that a kernel may lack, by their argument of ``parse``."""
 _WINDOWS = ("1m", "5m", "15m")
 """Of the three load averages, in the kernel's order."""
 
@@ -33,12 +41,19 @@ class HostReading(Reading, frozen=True, kw_only=True):
     load: tuple[float, ...] = ()
     """Over 1, 5 and 15 minutes."""
     cpus: int | None = None
+    kernel: str = ""
+    """Its release, as ``uname -r`` has it."""
+
+    @property
+    def platform(self) -> str:
+        """``wsl2`` or ``linux``: Microsoft's kernel says so in its release."""
+        return "wsl2" if "microsoft" in self.kernel.lower() else "linux"
 
 
 def read(proc: Path = PROC) -> HostReading:
-    """Read the five files. Raises OSError where there is no ``meminfo``."""
-    optional = ("vmstat", "pressure/memory", "loadavg", "stat")
-    return parse(read_kept(f"{proc}/meminfo"), *(_text(f"{proc}/{name}") for name in optional))
+    """Read the six files. Raises OSError where there is no ``meminfo``."""
+    optional = {name: _text(f"{proc}/{path}") for name, path in _OPTIONAL.items()}
+    return parse(read_kept(f"{proc}/meminfo"), **optional)
 
 
 def _text(path: str) -> str:
@@ -49,7 +64,9 @@ def _text(path: str) -> str:
         return ""
 
 
-def parse(meminfo: str, vmstat: str = "", pressure: str = "", loadavg: str = "", stat: str = "") -> HostReading:
+def parse(
+    meminfo: str, *, vmstat: str = "", pressure: str = "", loadavg: str = "", stat: str = "", osrelease: str = ""
+) -> HostReading:
     """Make a reading of the files' texts."""
     sizes = _numbers(meminfo, ("MemTotal:", "MemAvailable:", "SwapTotal:", "SwapFree:"))
     memory = {name: kibibytes * 1024 for name, kibibytes in sizes.items()}  # whatever its "kB" says
@@ -67,6 +84,7 @@ def parse(meminfo: str, vmstat: str = "", pressure: str = "", loadavg: str = "",
         stalled_seconds=waited.get("full"),
         load=tuple(map(float, loadavg.split()[: len(_WINDOWS)])),
         cpus=_cpus(stat),
+        kernel=osrelease.strip(),
     )
 
 
@@ -108,5 +126,7 @@ def families(reading: HostReading) -> Iterator[Series]:
     """Every family of the host."""
     for family, field in _VALUES:
         yield from metric(family, [((), getattr(reading, field))])
+    if reading.kernel:
+        yield from metric(names.HOST_INFO, [((reading.platform, reading.kernel), 1)])
     load = zip(_WINDOWS, reading.load, strict=False)  # (a kernel without it tells none)
     yield from metric(names.HOST_LOAD, (((window,), value) for window, value in load))

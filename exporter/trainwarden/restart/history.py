@@ -79,6 +79,18 @@ class Death(Struct, frozen=True, kw_only=True):
     """What it ran out of (``Facts.shortage``)."""
 
 
+class Recovery(Struct, frozen=True, kw_only=True):
+    """The last restart of the run that was seen to train on."""
+
+    at: float
+    """Unix seconds."""
+    step: int | None
+    """From which it resumed, where that is known."""
+    steps_lost: int
+    seconds_lost: float
+    """From the opening of the case to the new steps."""
+
+
 class Totals(Struct, frozen=True, kw_only=True):
     """Counts over everything that the ledger holds, earlier runs of the name included."""
 
@@ -102,6 +114,7 @@ class History(Struct, frozen=True, kw_only=True):
     closed: bool = False
     """Whether nothing more is done for the run that was given up."""
     human_hold: HoldReason | None = None
+    recovery: Recovery | None = None
     totals: Totals = field(default_factory=Totals)
 
     @property
@@ -249,8 +262,15 @@ def _launched(history: History, event: AnyEvent) -> History:
     return replace(history, case=None, probation=probation, launches=launches, human_hold=None)
 
 
-def _recovered(history: History, event: AnyEvent) -> History:  # noqa: ARG001
-    return replace(history, probation=None, died_at_step=None)
+def _recovered(history: History, event: AnyEvent) -> History:
+    assert isinstance(event, events.Recovered)
+    recovery = Recovery(
+        at=event.at,
+        step=history.probation.step if history.probation is not None else None,
+        steps_lost=event.steps_lost,
+        seconds_lost=event.seconds_lost,
+    )
+    return replace(history, probation=None, died_at_step=None, recovery=recovery)
 
 
 def _called(history: History, event: AnyEvent) -> History:

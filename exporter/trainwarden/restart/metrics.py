@@ -59,6 +59,12 @@ def _of_desks(desks: list[Desk]) -> Iterator[Series]:
     yield build(names.RESTART_HOLDS, holds)
     yield build(names.STEPS_LOST, (([run], total.steps_lost) for run, total in totals))
     yield build(names.RUN_ADAPTED, (sample for desk in desks for sample in _adapted(desk)))
+    yield build(names.RESTART_HOLD, _each(desks, _hold))
+    recovered = [(desk.spec.name, r) for desk in desks if (r := desk.history.recovery) is not None]
+    yield build(names.RECOVERY_TIME, (([run], recovery.at) for run, recovery in recovered))
+    yield build(names.RECOVERY_STEP, (([run], recovery.step) for run, recovery in recovered))
+    yield build(names.RECOVERY_STEPS_LOST, (([run], recovery.steps_lost) for run, recovery in recovered))
+    yield build(names.RECOVERY_TIME_LOST, (([run], recovery.seconds_lost) for run, recovery in recovered))
     yield build(names.RESTART_BUDGET, (([desk.spec.name], _budget_left(desk)) for desk in desks))
 
 
@@ -70,6 +76,11 @@ def _adapted(desk: Desk) -> Samples:
         for launch in taken
         if launch.step_down is not None
     )
+
+
+def _hold(desk: Desk) -> Samples:
+    case = desk.history.case
+    return [] if case is None or case.hold is None else [([desk.spec.name, case.hold.value], 1)]
 
 
 def _budget_left(desk: Desk) -> int:

@@ -49,6 +49,8 @@ def render(
     _empty(target)
     _prometheus(shipped.prometheus, target / "prometheus", addresses, machine or socket.gethostname())
     _alertmanager(shipped.alertmanager, target / "alertmanager", config, addresses, token_file)
+    reached = f"http://{addresses['grafana']}" if "grafana" in addresses else ""
+    _link(target, config.notify.grafana_url or reached)
     _grafana(shipped.grafana, target.absolute() / "grafana", addresses["prometheus"])
     own = msgspec.to_builtins(_in_force(config, addresses["exporter"], token_file))
     _write(target / "trainwarden.yml", _only_set(own), "What exporter and receiver run by.")
@@ -69,10 +71,9 @@ def _prometheus(shipped: Path, target: Path, addresses: Mapping[str, str], machi
     shutil.copy(shipped / "prometheus.yml", target)
     shutil.copytree(shipped / "rules", target / "rules")
     (target / "targets").mkdir()
-    for name in ("exporter", "receiver"):
-        # `instance` is the machine and the same for both jobs: joins and inhibition across them need it.
+    for name in ("exporter", "receiver", "prometheus", "alertmanager"):
+        # `instance` is the machine and the same for every job: joins and inhibition across them need it.
         _write(target / f"targets/{name}.yml", [{"targets": [addresses[name]], "labels": {"instance": machine}}])
-    _write(target / "targets/alertmanager.yml", [{"targets": [addresses["alertmanager"]]}])
 
 
 def _alertmanager(shipped: Path, target: Path, config: Config, addresses: Mapping[str, str], token_file: str) -> None:
@@ -93,9 +94,12 @@ def _alertmanager(shipped: Path, target: Path, config: Config, addresses: Mappin
             if route["matchers"] == WARNINGS:
                 route["mute_time_intervals"] = [people.QUIET]
     _write(target / "alertmanager.yml", content, "Rendered by trainwarden: changes are lost at the next start.")
-    grafana = f"http://{addresses['grafana']}" if "grafana" in addresses else ""
-    for file in (target / "templates").glob("*.tmpl"):
-        file.write_text(file.read_text().replace(GRAFANA, (notify.grafana_url or grafana).rstrip("/")))
+
+
+def _link(target: Path, grafana: str) -> None:
+    """Let the links to dashboards, in alerts and in messages, lead to where Grafana answers."""
+    for file in (*target.glob("prometheus/rules/*.yml"), *target.glob("alertmanager/templates/*.tmpl")):
+        file.write_text(file.read_text().replace(GRAFANA, grafana.rstrip("/")))
 
 
 def _grafana(shipped: Path, target: Path, prometheus: str) -> None:

@@ -81,6 +81,7 @@ def describe(name: str, command: list[str], cwd: Path, entry: RunConfig, options
         gpus=options.gpus if options.gpus is not None else entry.gpus,
         nodes=entry.nodes,
         adapt=_adapt(name, options.adapt or entry.adapt or "", recipe),
+        settings=dict(settings.values),
         thresholds=entry.thresholds,
         limits=entry.limits,
         budget=entry.budget,

@@ -15,7 +15,15 @@ SCRIPTS = frozenset(
 )
 """sd-scripts' LoRA trainers, which share one training loop. (``sdxl_train.py`` does not restore its position.)"""
 DEMO = "trainwarden.demo"
-SWITCHES = frozenset({"save_state", "skip_until_initial_step"})
+GUIDED_SWITCHES = (
+    "gradient_checkpointing",
+    "persistent_data_loader_workers",
+    "lowram",
+    "cache_latents",
+    "cache_latents_to_disk",
+)
+"""The switches that the guide speaks of (§3)."""
+SWITCHES = frozenset({"save_state", "skip_until_initial_step", *GUIDED_SWITCHES})
 """The options read here that take no value."""
 
 

@@ -36,6 +36,16 @@ _READ = (
     "initial_step",
     "resume",
 )
+_GUIDED_NUMBERS = (
+    "gradient_accumulation_steps",
+    "vae_batch_size",
+    "max_data_loader_n_workers",
+    "train_batch_size",
+    "max_train_epochs",
+    "save_every_n_epochs",
+    "save_last_n_epochs",
+)
+"""The numbers that the guide speaks of (§3); one that is not set is what this version of the trainer takes it for."""
 _ALIKE = (
     "save_every_n_steps",
     "save_last_n_steps",
@@ -112,7 +122,14 @@ def read_settings(command: list[str], cwd: Path) -> Settings:
         output_name=options.text("output_name"),
         problem=next(_problems(options), "") if parts else _NO_SCRIPT,
         warnings=tuple(_warnings(options, line.processes(parts.launcher, cwd) if parts else 1)),
+        values=_guided(options) if parts and not options.fault else {},
     )
+
+
+def _guided(options: Options) -> dict[str, float]:
+    numbers = ((name, options.number(name)) for name in _GUIDED_NUMBERS)
+    switches = {name: float(options.switch(name)) for name in line.GUIDED_SWITCHES}
+    return switches | {name: float(number) for name, number in numbers if number is not None}
 
 
 def unresumable(options: Options) -> str:

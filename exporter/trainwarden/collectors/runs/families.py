@@ -58,6 +58,7 @@ def families(runs: Iterable[Run], gpus: Mapping[str, int]) -> Iterator[Series]:
     yield from metric(
         names.RUN_PROGRESS_TIME, (((*name, writer), at) for name, r in told for writer, at in r.writers.items())
     )
+    yield from metric(names.RUN_SETTING, (((*name, key), v) for name, r in told for key, v in r.spec.settings.items()))
     yield from metric(names.RUN_ERRORS, (((*name, kind), n) for name, r in told for kind, n in r.errors.items()))
     yield from metric(names.RUN_GPU, (((*name, *card), 1) for name, run in told for card in cards(run, gpus)))
 
