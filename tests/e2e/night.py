@@ -18,12 +18,12 @@ from typing import Any
 import requests
 import yaml
 
-from tests.rules.scaled import scaled_rules
 from tests.support.nvml import FakeDriver
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
 from trainwarden import config as configuration
 from trainwarden import system
+from trainwarden.drill import scaling
 from trainwarden.model import RunState
 from trainwarden.names import RUN_ENVIRONMENT, RUN_ID_ENVIRONMENT
 from trainwarden.runs.folder import RunFolder
@@ -97,7 +97,7 @@ class Night:
 
     def _scale(self) -> None:
         prometheus = self._rendered / "prometheus"
-        scaled_rules(prometheus / "rules", FACTOR)
+        scaling.rules(prometheus / "rules", prometheus / "rules", FACTOR)
         self._rewrite(prometheus / "prometheus.yml", _one_second_scrapes)
         self._rewrite(self._rendered / "alertmanager/alertmanager.yml", _quick_groups)
 

@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from tests.rules.promtool import run
-from tests.rules.scaled import scaled, scaled_rules
 from tests.rules.shipped import RULES
 from tests.rules.story import Night, Run, blocked, starting, training
+from trainwarden.drill.scaling import rules as scaled_rules
+from trainwarden.drill.scaling import scaled
 from trainwarden.stack.tools import Tools
 
 DURATION = re.compile(r"\b\d+[smhd]\b")
@@ -35,19 +36,19 @@ def _without_durations(file: Path) -> Any:
 
 
 def test_nothing_but_durations_changes(tmp_path: Path) -> None:
-    for file in scaled_rules(tmp_path, 60):
+    for file in scaled_rules(RULES, tmp_path, 60):
         assert _without_durations(file) == _without_durations(RULES / file.name)
 
 
 def test_every_duration_changes(tmp_path: Path) -> None:
-    for file in scaled_rules(tmp_path, 60):
+    for file in scaled_rules(RULES, tmp_path, 60):
         rules = [rule for group in yaml.safe_load(file.read_text())["groups"] for rule in group["rules"]]
         left = [rule for rule in rules if re.search(r"\b\d+[mhd]\b", f"{rule['expr']} {rule.get('for')}")]
         assert left == []
 
 
 def test_promtool_accepts_it(tools: Tools, tmp_path: Path) -> None:
-    files = scaled_rules(tmp_path, 60)
+    files = scaled_rules(RULES, tmp_path, 60)
     done = subprocess.run([tools.promtool, "check", "rules", *files], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -62,4 +63,4 @@ def test_a_run_that_hangs_is_named_within_twenty_seconds(tools: Tools, tmp_path:
         {"expr": hung, "eval_time": "69s", "exp_samples": []},
         {"expr": hung, "eval_time": "80s", "exp_samples": [{"labels": "{}", "value": 1}]},
     ]
-    run(tools.promtool, tmp_path, night, scaled_rules(tmp_path / "rules", 60), promql_expr_test=questions)
+    run(tools.promtool, tmp_path, night, scaled_rules(RULES, tmp_path / "rules", 60), promql_expr_test=questions)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Protocol
 
 from trainwarden import names, system
 from trainwarden.collectors import checkpoints, gpu, host, runs, thresholds
@@ -27,17 +28,37 @@ HEALTHY_GPU_SECONDS = 0.05
 one after the other. A driver that takes longer is read beside the rest."""
 
 
+class GpuSensor(Protocol):
+    """What reads the GPUs."""
+
+    known: dict[str, int]
+    """Index by UUID of every card that was ever up."""
+
+    def read(self, seconds: float) -> gpu.GpusReading:
+        """Read all cards within so many seconds. Never raises."""
+
+
 class Machine:
     """What this machine and its runs look like now, read anew for every scrape."""
 
     def __init__(
-        self, config: Config, runs_root: Path, proc: Path = system.PROC, clock: Callable[[], float] = time.time
+        self,
+        config: Config,
+        runs_root: Path,
+        proc: Path = system.PROC,
+        clock: Callable[[], float] = time.time,
+        *,
+        gpus: GpuSensor | None = None,
+        read_host: Callable[[], host.HostReading] | None = None,
     ) -> None:
+        """``gpus`` and ``read_host``: by default the driver's cards and the kernel's word; a drill simulates both."""
+        driver = gpu.Driver(pcie=config.exporter.gpu_pcie)
         self._config = config
         self._proc = proc
         self._clock = clock
         self._turn = threading.Lock()
-        self._gpus = gpu.Gpus(gpu.Driver(pcie=config.exporter.gpu_pcie), config.exporter.gpus_expected)
+        self._gpus: GpuSensor = gpus or gpu.Gpus(driver, config.exporter.gpus_expected)
+        self._read_host = read_host or partial(host.read, proc)
         self._gpu_lane: Deadline[gpu.GpusReading] = Deadline("the GPU sensor", SCRAPE_SECONDS)
         self._runs = runs.Runs(runs_root, config.exporter.keep_ended)
         self._checkpoints = checkpoints.Checkpoints()
@@ -56,7 +77,7 @@ class Machine:
         watch_host, watch_gpu, watch_runs, watch_checkpoints, watch_thresholds = self._watches
         asked = self._gpu_lane.begin(partial(self._gpus.read, left()), left())
         asked.settle(min(HEALTHY_GPU_SECONDS, left()))
-        found_host = watch_host.read(partial(host.read, self._proc), now)
+        found_host = watch_host.read(self._read_host, now)
         found_runs = watch_runs.read(partial(self._read_runs, now, left), now)
         found_checkpoints = watch_checkpoints.read(partial(self._read_checkpoints, found_runs, now, left), now)
         found_gpus = watch_gpu.join(asked, now)

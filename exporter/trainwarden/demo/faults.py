@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from trainwarden.demo.options import Options
 
@@ -58,5 +59,21 @@ def strike(options: Options, step: int) -> None:
     if step == options.oom_at_step and options.oom_above_vae_batch is None:
         raise OutOfMemoryError(_OUT_OF_MEMORY)
     if step == options.hang_at_step:
-        never_written, _ = os.pipe()
-        os.read(never_written, 1)
+        _hang()
+    if options.strike_when is not None and options.strike_when.exists():
+        _strike(options.strike_when.read_text().strip())
+
+
+def _strike(fault: str) -> None:
+    if fault == "hang":
+        _hang()
+    if fault == "crash":
+        raise RuntimeError(_CUDA_ERROR)
+    if fault == "disk-full":
+        with Path("/dev/full").open("wb", buffering=0) as full:  # the kernel's own full disk
+            full.write(b"a checkpoint")
+
+
+def _hang() -> None:
+    never_written, _ = os.pipe()
+    os.read(never_written, 1)

@@ -33,6 +33,7 @@ class Options:
     hang_at_step: int | None
     crash_at_step: int | None
     oom_at_step: int | None
+    strike_when: Path | None
     crash_after_resume: bool
     ignore_sigterm: bool
     spawn_child: bool
@@ -107,6 +108,7 @@ def _add_faults(parser: argparse.ArgumentParser) -> None:
         type=_count,
         help="--oom-at-step strikes while --vae_batch_size is larger, resumed or not",
     )
+    add("--strike-when", type=Path, help="a file that names what goes wrong (hang, crash, disk-full) once it is there")
     add("--crash-after-resume", action="store_true", help="die of a CUDA error inside the first step after a resume")
     add("--ignore-sigterm", action="store_true", help="ignore SIGTERM")
     add("--spawn-child", action="store_true", help="leave a child in a session of its own, for an hour at most")

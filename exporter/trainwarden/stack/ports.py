@@ -32,6 +32,14 @@ def choose(given: Mapping[str, int]) -> dict[str, int]:
     return chosen
 
 
+def unusual() -> dict[str, int]:
+    """A free loopback port for every service, and none of the usual ones: those are left to a stack of the user's."""
+    chosen: set[int] = set()
+    while len(chosen) < len(USUAL):
+        chosen |= {_any_free()} - set(USUAL.values())
+    return dict(zip(USUAL, sorted(chosen), strict=True))
+
+
 def is_free(port: int) -> bool:
     """Whether a server could listen there on loopback."""
     with socket.socket() as probe:

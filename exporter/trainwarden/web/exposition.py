@@ -35,19 +35,22 @@ Collect = Callable[[float | None], Iterable[Series]]
 """Read everything within so many seconds; None: within the sensors' own deadlines."""
 
 
-def serve(config: Config, listen: Sequence[str] = ()) -> None:
-    """Answer until SIGTERM or SIGINT. Raises ``ConfigurationError`` and ``ListenError``."""
+def serve(config: Config, listen: Sequence[str] = (), machine: Machine | None = None) -> None:
+    """Answer until SIGTERM or SIGINT; ``machine`` is by default this one.
+
+    Raises ``ConfigurationError`` and ``ListenError``.
+    """
     logging.basicConfig(level=logging.INFO, format="trainwarden exporter: %(message)s")
-    with make_server(config, listen) as server:
+    with make_server(config, listen, machine) as server:
         serve_until_told(server, "trainwarden exporter", config.exporter.telemetry_path)
 
 
-def make_server(config: Config, listen: Sequence[str] = ()) -> Server:
+def make_server(config: Config, listen: Sequence[str] = (), machine: Machine | None = None) -> Server:
     """A server that is bound (by default where the configuration says) and does not answer yet.
 
     Raises ``ConfigurationError`` and ``ListenError``.
     """
-    machine = Machine(config, runs_root())
+    machine = machine or Machine(config, runs_root())
     site = ExporterPages(config.exporter, machine.collect).site()
     return Server(listen or (config.exporter.listen,), site)
 

@@ -1,0 +1,149 @@
+"""One drill from beginning to end: the ground, the stack on it, each fault in turn, and the clearing away."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from trainwarden.chain.alertmanager import Alertmanager
+from trainwarden.chain.metrics import Exporter
+from trainwarden.chain.prometheus import Prometheus
+from trainwarden.config import Config, NotifyConfig
+from trainwarden.drill import scaling
+from trainwarden.drill.earnest import Earnest
+from trainwarden.drill.faults import FAULTS, Fault
+from trainwarden.drill.follow import BrokenError, Follower
+from trainwarden.drill.ground import DrillError, Ground, ground
+from trainwarden.drill.links import Answer, Scene
+from trainwarden.drill.report import Report
+from trainwarden.drill.scratch import Scratch, settings
+from trainwarden.drill.simulated import Simulation
+from trainwarden.errors import StackError, TrainwardenError
+from trainwarden.stack import ports, render, services, tools
+from trainwarden.stack.watchman import EndAskedError, Ending, Watchman
+
+INTERRUPTED = 130
+"""The exit code of a drill that was ended by Ctrl-C, as a shell has it."""
+
+
+def drill(config: Config, names: Iterable[str], *, factor: float, tell: bool, as_json: bool) -> int:
+    """Drill these faults one after the other; returns the exit code: 0 where every link answered.
+
+    ``config``: the user's; only its thresholds, and with ``tell`` its ``notify:``, are the drill's too. ``factor``: by
+    which durations are divided. Raises ``DrillError``, ``StackError`` and ``ConfigurationError`` for what keeps it from
+    beginning.
+    """
+    ending, report = Ending(), Report(quiet=as_json)
+    if tell and not (config.notify.slack or config.notify.email):
+        raise DrillError("--notify: neither notify.slack nor notify.email is set in trainwarden.yml; set one first")
+    faults = [FAULTS[name]() for name in names]
+    ending.listen()
+    try:
+        with ground(report.say) as place:
+            _Drill(config, place, ending, report, factor=factor, tell=tell).run(faults)
+    except EndAskedError:
+        report.say("The drill was ended early; nothing of it is left.")
+        return INTERRUPTED
+    finally:
+        report.close()
+    if as_json:
+        print(report.json(factor, tell=tell))
+    return 0 if report.ok else 1
+
+
+class _Drill:
+    def __init__(
+        self, config: Config, place: Ground, ending: Ending, report: Report, *, factor: float, tell: bool
+    ) -> None:
+        self._user = config
+        self._place = place
+        self._ending = ending
+        self._report = report
+        self._factor = factor
+        self._tell = tell
+        self._earnest = Earnest(config)
+        self._simulation = Simulation(place.readings)
+        self._environment = {**os.environ, **place.environment}
+
+    def run(self, faults: list[Fault]) -> None:
+        self._report.opening(self._factor, tell=self._tell)
+        chosen = ports.unusual()
+        try:
+            config = self._start(faults, chosen)
+        except StackError as error:
+            self._report.broken(faults[0].name, [], BrokenError(str(error), link=_named(error), title="the stack"))
+            return
+        for fault in faults:
+            self._fault(fault, config, chosen)
+
+    def _start(self, faults: list[Fault], chosen: Mapping[str, int]) -> Config:
+        """The stack, by the user's thresholds and nothing else of the user's."""
+        thresholds = scaling.thresholds(self._user, self._factor)
+        runs = {_name(fault): settings(thresholds, self._factor) for fault in faults}
+        notify = msgspec.structs.replace(self._user.notify, heartbeat_url_file=None) if self._tell else NotifyConfig()
+        config = Config(notify=notify, thresholds=self._user.thresholds, runs=runs)
+        programs = tools.locate(tools.default_folder(), self._report.say)
+        folder = self._place.stack
+        folder.create()
+        addresses = {name: services.address(name, chosen) for name in chosen if name != "grafana"}
+        machine = f"DRILL-{socket.gethostname()}"
+        render.render(config, folder.rendered, addresses=addresses, token_file=str(folder.token_path), machine=machine)
+        scaling.stack(folder.rendered, self._factor)
+        every = services.all_services(folder, chosen, programs)
+        for name in runs:
+            Scratch(self._place, name, self._simulation).simulate()
+        Watchman(folder, self._ending).start([self._mine(service) for service in every if service.name != "grafana"])
+        return config
+
+    def _mine(self, service: services.Service) -> services.Service:
+        """In the drill's environment; the exporter is the one with simulated sensors."""
+        environment = {**service.environment, **self._place.environment}
+        command = service.command
+        if service.name == "exporter":
+            configured = str(self._place.stack.rendered / "trainwarden.yml")
+            module = [sys.executable, "-m", "trainwarden.drill.exporter"]
+            command = [*module, configured, str(self._place.readings), command[-1]]
+        return service._replace(command=command, environment=environment)
+
+    def _fault(self, fault: Fault, config: Config, chosen: Mapping[str, int]) -> None:
+        self._report.fault(fault)
+        run = Scratch(self._place, _name(fault), self._simulation)
+        url = {name: f"http://{services.address(name, chosen)}" for name in chosen}
+        scene = Scene(
+            run,
+            Exporter(f"{url['exporter']}/metrics"),
+            Prometheus(url["prometheus"]),
+            Alertmanager(url["alertmanager"]),
+            config,
+            self._earnest,
+        )
+        answers: list[Answer] = []
+        try:
+            self._launch(run)
+            follower = Follower(scene, fault, self._place.stack, self._ending.pause)
+            for answer in follower.run(tell=self._tell, begun=self._report.waiting):
+                answers.append(answer)
+                self._report.answered(answer)
+            self._report.done(fault, answers)
+        except BrokenError as error:
+            self._report.broken(fault.name, answers, error)
+        finally:
+            run.stop(self._environment)
+
+    def _launch(self, run: Scratch) -> None:
+        try:
+            run.launch(self._environment)
+        except TrainwardenError as error:
+            raise BrokenError(str(error), link="training", title="the scratch run is started") from error
+
+
+def _name(fault: Fault) -> str:
+    return f"drill-{fault.name}"
+
+
+def _named(error: StackError) -> str:
+    """The service that the sentence begins with, or the stack as a whole."""
+    first = str(error).partition(" ")[0].lower()
+    return first if first in ports.USUAL else "stack"

@@ -1,0 +1,89 @@
+"""The drill's own GPU and RAM: readings that the drill writes into a file, and sensors that read them there.
+
+Nothing but the drill's exporter has these sensors. The card says by its name that it is none, on every page.
+"""
+
+import math
+from functools import partial
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from trainwarden import system
+from trainwarden.collectors import gpu, host
+from trainwarden.guide import GIB
+
+UUID = "GPU-simulated-by-trainwarden-drill"
+NAME = "simulated by trainwarden drill"
+TOTAL_BYTES = int(16.3 * GIB)
+"""The guide's own card."""
+
+
+class Readings(Struct, frozen=True, kw_only=True):
+    """What is simulated right now. None: the real one."""
+
+    busy: bool = False
+    """Whether the scratch run takes steps: 99 % utilisation, else 0."""
+    held: bool = False
+    """Whether the scratch run lives, and so holds 15.5 GiB of the card, else 0.3."""
+    temperature_celsius: float = 62.0
+    memory_used_ratio: float | None = None
+    """Of the machine's RAM, 0 to 1."""
+
+
+class Simulation:
+    """The file of readings, written by the drill."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._last: Readings | None = None
+
+    def write(self, readings: Readings) -> None:
+        """Replace the file, where something is different."""
+        if readings != self._last:
+            system.replace_file(self.path, msgspec.json.encode(readings))
+            self._last = readings
+
+
+class SimulatedGpus:
+    """One card, in the place of the driver's."""
+
+    def __init__(self, path: Path) -> None:
+        self.known = {UUID: 0}
+        self._path = path
+
+    def read(self, seconds: float = math.inf) -> gpu.GpusReading:  # noqa: ARG002  (never waits)
+        """The card as the file has it."""
+        return gpu.GpusReading(listed=1, expected=1, driver_version="simulated", gpus=(_card(_read(self._path)),))
+
+
+def host_reader(path: Path) -> "partial[host.HostReading]":
+    """Reads the real host, with as much RAM in use as the file says."""
+    return partial(_host, path)
+
+
+def _host(path: Path) -> host.HostReading:
+    real, ratio = host.read(), _read(path).memory_used_ratio
+    if ratio is None:
+        return real
+    return msgspec.structs.replace(real, memory_available=int(real.memory_total * (1 - ratio)))
+
+
+def _card(now: Readings) -> gpu.Gpu:
+    used = int((15.5 if now.held else 0.3) * GIB)
+    return gpu.Gpu(
+        index=0,
+        uuid=UUID,
+        name=NAME,
+        up=True,
+        utilization_ratio=0.99 if now.busy else 0.0,
+        memory_total_bytes=TOTAL_BYTES,
+        memory_used_bytes=used,
+        memory_free_bytes=TOTAL_BYTES - used,
+        temperature_celsius=now.temperature_celsius,
+    )
+
+
+def _read(path: Path) -> Readings:
+    return msgspec.json.decode(path.read_bytes(), type=Readings)
