@@ -58,7 +58,7 @@ class Machine:
         self._clock = clock
         self._turn = threading.Lock()
         self._gpus: GpuSensor = gpus or gpu.Gpus(driver, config.exporter.gpus_expected)
-        self._read_host = read_host or partial(host.read, proc)
+        self._read_host = read_host or (lambda: host.read(proc))
         self._gpu_lane: Deadline[gpu.GpusReading] = Deadline("the GPU sensor", SCRAPE_SECONDS)
         self._runs = runs.Runs(runs_root, config.exporter.keep_ended)
         self._checkpoints = checkpoints.Checkpoints()

@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 
 import msgspec
 
@@ -38,6 +39,7 @@ def drill(config: Config, names: Iterable[str], *, factor: float, tell: bool, as
     ending, report = Ending(), Report(quiet=as_json)
     if tell and not (config.notify.slack or config.notify.email):
         raise DrillError("--notify: neither notify.slack nor notify.email is set in trainwarden.yml; set one first")
+    _check_demo()
     faults = [FAULTS[name]() for name in names]
     ending.listen()
     try:
@@ -122,7 +124,9 @@ class _Drill:
         answers: list[Answer] = []
         try:
             self._launch(run)
-            follower = Follower(scene, fault, self._place.stack, self._ending.pause)
+            follower = Follower(
+                scene, fault, self._place.stack, self._ending.pause, slower=scaling.FACTOR / self._factor
+            )
             for answer in follower.run(tell=self._tell, begun=self._report.waiting):
                 answers.append(answer)
                 self._report.answered(answer)
@@ -137,6 +141,14 @@ class _Drill:
             run.launch(self._environment)
         except TrainwardenError as error:
             raise BrokenError(str(error), link="training", title="the scratch run is started") from error
+
+
+def _check_demo() -> None:
+    """The scratch run is the demo training, whose libraries are an extra."""
+    missing = [library for library in ("numpy", "safetensors", "tqdm") if find_spec(library) is None]
+    if missing:
+        what = " and ".join(missing)
+        raise DrillError(f"the scratch run needs the library {what}; install it with: pip install 'trainwarden[demo]'")
 
 
 def _name(fault: Fault) -> str:

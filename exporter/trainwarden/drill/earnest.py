@@ -26,6 +26,7 @@ class Earnest:
             for file in sorted((shipped.prometheus / "rules").glob("*.yml"))
             for group in yaml.safe_load(file.read_text())["groups"]
             for rule in group["rules"]
+            if "alert" in rule
         ]
         settings = yaml.safe_load((shipped.prometheus / "prometheus.yml").read_text())["global"]
         self.scrape = _people(settings["scrape_interval"])
@@ -36,9 +37,7 @@ class Earnest:
 
     def waits(self, alert: str, severity: str, key: str = "for") -> str:
         """A rule's ``for``, or its ``keep_firing_for``; ``at once`` where it has none."""
-        found = next(
-            rule for rule in self._rules if (rule.get("alert"), rule["labels"]["severity"]) == (alert, severity)
-        )
+        found = next(rule for rule in self._rules if (rule["alert"], rule["labels"]["severity"]) == (alert, severity))
         return _people(found[key]) if key in found else "at once"
 
     def threshold(self, signal: str, level: str) -> float:

@@ -86,7 +86,7 @@ def disk() -> Fault:
 
     def refused(scene: Scene) -> Seen | None:
         found = [e for e in scene.run.events(events.GaveUp) if e.reason is GiveUpReason.DISK_FULL]
-        return Seen(f"{found[0].reason.value}: {found[0].detail}", found[0].at) if found else None
+        return Seen(found[0].detail, found[0].at) if found else None
 
     def chain(earnest: Earnest, tell: bool) -> list[Link]:
         human = "TrainwardenRestartNeedsHuman"

@@ -31,8 +31,10 @@ class BrokenError(TrainwardenError):
 class Follower:
     """Follows one fault through the stack in ``folder``, whose services it expects to live."""
 
-    def __init__(self, scene: Scene, fault: Fault, folder: StackFolder, pause: Pause) -> None:
+    def __init__(self, scene: Scene, fault: Fault, folder: StackFolder, pause: Pause, *, slower: float = 1.0) -> None:
+        """``slower``: how much longer everything may take than at the drill's usual pace."""
         self._scene = scene
+        self._slower = slower
         self._fault = fault
         self._folder = folder
         self._pause = pause
@@ -72,7 +74,8 @@ class Follower:
         return answer
 
     def _await(self, link: Link) -> Seen:
-        deadline = time.monotonic() + link.patience
+        patience = link.patience * self._slower
+        deadline = time.monotonic() + patience
         while True:
             seen, trouble = self._look(link)
             if seen is not None:
@@ -80,7 +83,7 @@ class Follower:
             self._check(link)
             if time.monotonic() > deadline:
                 why = trouble or self._held() or "nothing was seen of it"
-                raise BrokenError(f"not within {link.patience:.0f} s: {why}", link=link.name, title=link.title)
+                raise BrokenError(f"not within {patience:.0f} s: {why}", link=link.name, title=link.title)
             self._pause(LOOK_SECONDS)
 
     def _look(self, link: Link) -> tuple[Seen | None, str]:
@@ -103,8 +106,10 @@ class Follower:
             raise BrokenError(f"it ended at once: {run.state.last_words}", link=link.name, title=link.title)
         if run.generation > self._fault.launches:
             raise BrokenError("it was restarted, and must not be", link="restart", title="no further restart")
-        if self._fault.launches > 1 and (given_up := run.events(events.GaveUp)):
-            raise BrokenError(f"the receiver gave up: {given_up[0].detail}", link=link.name, title=link.title)
+        unwanted = run.events(events.GaveUp) if self._fault.launches > 1 else run.events(events.Decided)
+        if unwanted:
+            said = "gave up" if self._fault.launches > 1 else "decided to restart it"
+            raise BrokenError(f"the receiver {said}: {unwanted[0].reason.value}", link=link.name, title=link.title)
 
     def _held(self) -> str:
         held = self._scene.run.events(events.Held)
@@ -117,7 +122,7 @@ class Follower:
 
         def look(scene: Scene) -> Seen | None:
             nonlocal until
-            until = min(until, time.monotonic() + CALM_SECONDS)
+            until = min(until, time.monotonic() + CALM_SECONDS * self._slower)
             if time.monotonic() < until:
                 return None
             return Seen("one restart, and no more" if not left_alone else _untouched(scene))

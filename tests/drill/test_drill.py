@@ -1,0 +1,90 @@
+"""Drills as a user holds them: the real stack, a real run, real messages; the faults' whole way, and the verdict."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.drill.conftest import DrillHome
+from tests.messages.post import mail_server
+
+RESTARTED = ["accepted", "decided", "stopped", "launched", "resumed", "resolved"]
+BEGIN = ["training", "watched", "fault", "exporter", "prometheus"]
+
+
+def links(drill: dict[str, Any]) -> list[str]:
+    return [answer["link"] for answer in drill["links"]]
+
+
+def said(drill: dict[str, Any], link: str) -> str:
+    (found,) = [answer["said"] for answer in drill["links"] if answer["link"] == link]
+    return str(found)
+
+
+def held(home: DrillHome, *arguments: str) -> dict[str, Any]:
+    """The one drill's result: every link answered, and nothing is left."""
+    code, printed, errors = home.drill(*arguments)
+    (drill,) = printed["drills"]
+    assert (code, printed["ok"], drill["broken"], drill["why"]) == (0, True, "", ""), errors
+    assert home.marked() == []
+    assert home.files() == []
+    times = [answer["since_fault"] for answer in drill["links"] if answer["since_fault"] is not None]
+    assert times == sorted(times)
+    return dict(drill)
+
+
+def test_a_crash_is_restarted_once_and_told_as_a_drill(home: DrillHome) -> None:
+    with mail_server() as box:
+        mail = {"to": "me@example.org", "from": "w@example.org", "smarthost": box.smarthost, "require_tls": False}
+        path = home.folder / "trainwarden.yml"
+        path.write_text(yaml.safe_dump({"notify": {"email": mail}, "receiver": {"mode": "observe"}}))
+        drill = held(home, "crash", "--notify")
+    assert links(drill) == [*BEGIN, "firing", "alertmanager", "notified", *RESTARTED, "outcome"]
+    assert said(drill, "fault") == "RuntimeError: CUDA error: unknown error"
+    assert said(drill, "launched").startswith("generation 2 from drill-crash-0")
+    assert said(drill, "outcome") == "one restart, and no more"
+    assert drill["simulated"] == "the GPU's readings"
+    subjects = [mail.subject for mail in box.mails]
+    assert subjects
+    assert [subject for subject in subjects if "drill-crash" not in subject] == []
+    texts = [mail.text("plain") for mail in box.mails]
+    assert [text for text in texts if "DRILL-" not in text] == []
+
+
+@pytest.mark.heavy
+def test_a_hang_is_restarted_once(home: DrillHome) -> None:
+    drill = held(home, "hang")
+    assert links(drill) == [*BEGIN, "pending", "firing", "alertmanager", *RESTARTED, "outcome"]
+    assert said(drill, "decided") == "hung"
+    earnest = {answer["link"]: answer["earnest"] for answer in drill["links"]}
+    assert (earnest["pending"], earnest["firing"]) == ("30 min since the last checkpoint", "2 min")
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("fault", "alert"), [("leak", "TrainwardenRunMemoryPressure"), ("overheat", "TrainwardenGpuHot")]
+)
+def test_what_only_warns_restarts_nothing_and_is_resolved(home: DrillHome, fault: str, alert: str) -> None:
+    drill = held(home, fault)
+    assert links(drill) == [
+        *("training", "watched", "exporter", "prometheus", "pending", "firing", "alertmanager", "outcome", "resolved"),
+    ]
+    assert said(drill, "firing").startswith(f"{alert}: ")
+    assert said(drill, "outcome") == "generation 1 trains on"
+
+
+@pytest.mark.heavy
+def test_a_full_disk_is_not_restarted_and_a_human_is_called(home: DrillHome) -> None:
+    drill = held(home, "disk")
+    assert links(drill) == [*BEGIN, "firing", "alertmanager", "accepted", "refused", "called", "routed", "outcome"]
+    assert "No space left on device" in said(drill, "refused")
+    assert said(drill, "outcome") == "generation 1 is left as it ended"
+
+
+def test_notify_needs_somebody_to_tell(home: DrillHome) -> None:
+    done = home.trainwarden("drill", "crash", "--notify")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "trainwarden: --notify: neither notify.slack nor notify.email is set in trainwarden.yml; set one first\n"
+    )
+    assert home.files() == []

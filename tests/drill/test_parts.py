@@ -1,0 +1,70 @@
+"""The parts of a drill by themselves: what is scaled, what is simulated, what is said of the time in earnest."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from trainwarden import config as configuration
+from trainwarden.cli.trust import _FAULTS
+from trainwarden.config import Config
+from trainwarden.drill import scaling
+from trainwarden.drill.earnest import Earnest
+from trainwarden.drill.faults import FAULTS
+from trainwarden.drill.simulated import NAME, Readings, SimulatedGpus, Simulation, host_reader
+from trainwarden.guide import GIB
+from trainwarden.model import Limits
+from trainwarden.stack.render import render
+
+ADDRESSES = {
+    name: f"127.0.0.1:{port}" for port, name in enumerate(("exporter", "receiver", "prometheus", "alertmanager"), 1)
+}
+
+
+def test_the_command_line_names_every_fault() -> None:
+    assert tuple(FAULTS) == _FAULTS
+
+
+def test_the_whole_rendered_stack_is_scaled(tmp_path: Path) -> None:
+    render(Config(), tmp_path, addresses=ADDRESSES, token_file="token")
+    scaling.stack(tmp_path, 60)
+    prometheus = yaml.safe_load((tmp_path / "prometheus/prometheus.yml").read_text())["global"]
+    assert prometheus == {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    route = yaml.safe_load((tmp_path / "alertmanager/alertmanager.yml").read_text())["route"]
+    assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == ("1s", "5s", "720s")
+    assert {child["repeat_interval"] for child in route["routes"] if "action" in str(child["matchers"])} == {"30s"}
+
+
+def test_in_earnest_nothing_is_scaled() -> None:
+    assert scaling.limits(1) == Limits()
+    assert scaling.thresholds(Config(), 1)["checkpoint_age_seconds"]["hung"] == 1800
+
+
+def test_a_threshold_of_the_users_own_is_what_is_scaled() -> None:
+    config = configuration.parse({"thresholds": {"checkpoint_age_seconds": {"hung": 3600}}}, "x")
+    assert scaling.thresholds(config, 60)["checkpoint_age_seconds"]["hung"] == 60
+    assert Earnest(config).unsaved() == "1 h since the last checkpoint"
+
+
+def test_a_limit_is_not_scaled_below_what_processes_need() -> None:
+    limits = scaling.limits(60)
+    assert (limits.kill_grace, limits.pause_after_stop, limits.start_timeout) == (10, 1, 60)
+
+
+def test_the_simulated_card_says_that_it_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "readings.json"
+    Simulation(path).write(Readings(busy=True, held=True, temperature_celsius=90))
+    (card,) = SimulatedGpus(path).read().gpus
+    assert (card.name, card.utilization_ratio, card.temperature_celsius) == (NAME, 0.99, 90)
+    assert card.memory_used_bytes == int(15.5 * GIB)
+
+
+def test_only_the_ram_in_use_is_simulated_of_the_host(tmp_path: Path) -> None:
+    path = tmp_path / "readings.json"
+    simulation = Simulation(path)
+    simulation.write(Readings())
+    real = host_reader(path)()
+    simulation.write(Readings(memory_used_ratio=0.9))
+    found = host_reader(path)()
+    assert found.memory_total == real.memory_total
+    assert 1 - found.memory_available / found.memory_total == pytest.approx(0.9)
