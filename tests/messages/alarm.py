@@ -58,7 +58,7 @@ def alarm(
     """Ready to be sent alerts; ended at the end."""
     port = free_port()
     config = configuration.parse({"notify": notify}, "test")
-    render(config, folder / "rendered", addresses=addresses, token_file=str(folder / "token"))
+    render(config, folder / "rendered", addresses=addresses, token_file=str(folder / "token"), machine="workstation")
     file = folder / "rendered/alertmanager/alertmanager.yml"
     hurry(file)
     command = [tools.alertmanager, f"--config.file={file}", f"--storage.path={folder / 'data'}"]

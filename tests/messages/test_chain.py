@@ -1,0 +1,120 @@
+"""From a reading to what a person reads: real Prometheus with the shipped rules, real Alertmanager, Slack's hook.
+
+Every duration of the rules is shorter (tests/rules/scaled.py); nothing else is changed.
+"""
+
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import requests
+import yaml
+
+from tests.messages.alarm import ADDRESSES, alarm
+from tests.messages.conftest import secret
+from tests.messages.post import Hook
+from tests.rules.scaled import scaled_rules
+from tests.rules.story import Night, scrapes
+from tests.support.ports import free_port
+from tests.support.wait import wait_until
+from trainwarden.stack.tools import Tools
+
+FACTOR = 240
+"""Two minutes are a second, the half hour for which a threshold's alert is kept is eight."""
+
+
+class Machine:
+    """What an exporter shows of a machine whose GPU has this temperature."""
+
+    def __init__(self) -> None:
+        self.celsius = 47.0
+
+    def page(self) -> bytes:
+        told = next(scrapes(Night(1, celsius=((0, self.celsius),))))
+        lines = (f"{re.sub(',?instance=.*}', '}', series)} {value}\n" for series, value in (told or {}).items())
+        return "".join(lines).encode()
+
+
+@contextmanager
+def exporter(machine: Machine) -> Iterator[str]:
+    """Its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.end_headers()
+            self.wfile.write(machine.page())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@contextmanager
+def prometheus(rendered: Path, alertmanager: str, tools: Tools) -> Iterator[None]:
+    """By the rendered configuration, which looks every second."""
+    file = rendered / "prometheus.yml"
+    content = yaml.safe_load(file.read_text())
+    content["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    content["rule_files"] = [str(path) for path in scaled_rules(rendered / "scaled", FACTOR)]
+    file.write_text(yaml.safe_dump(content))
+    (rendered / "targets/alertmanager.yml").write_text(yaml.safe_dump([{"targets": [alertmanager]}]))
+    url = f"127.0.0.1:{free_port()}"
+    data = [
+        f"--storage.tsdb.path={rendered / 'data'}",
+        f"--web.listen-address={url}",
+        "--web.external-url=http://p:9090/",
+    ]
+    command = [str(tools.prometheus), f"--config.file={file}", *data, "--web.route-prefix=/"]
+    with (rendered / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def test_a_gpu_grows_warm_then_hot_and_cools_down(tmp_path: Path, slack: Hook, tools: Tools) -> None:
+    machine = Machine()
+    url = secret(tmp_path / "slack-url", slack.url)
+    notify = {"slack": {"api_url_file": url, "channel": "#training"}}
+
+    def read(title: str) -> str:
+        found = wait_until(lambda: [text for t, text in slack.texts() if t == title], 60, title)
+        return found[0].splitlines()[0]
+
+    with exporter(machine) as address, alarm(tmp_path, notify, tools, {**ADDRESSES, "exporter": address}) as ready:
+        where = ready.url.removeprefix("http://")
+        with prometheus(tmp_path / "rendered/prometheus", where, tools):
+            wait_until(lambda: requests.get(f"{ready.url}/api/v2/alerts", timeout=5).json(), 60, "the watchdog stands")
+            machine.celsius = 80.0
+            assert read("WARNING: GPU 0 on workstation is warm.") == (
+                "GPU 0 on workstation is warm. The GPU is at 80 °C; the warning stands above 75 °C."
+            )
+            machine.celsius = 90.0
+            danger = read("CRITICAL (was WARNING): GPU 0 on workstation is too hot.")
+            assert re.fullmatch(
+                r"GPU 0 on workstation is too hot\. The GPU is at 90 °C; danger begins above 85 °C\."
+                r" It was a warning for [\d.]+m?s before\.",
+                danger,
+            )
+            machine.celsius = 47.0
+            assert read("OVER: GPU 0 on workstation is too hot.").endswith(
+                "The warning is over only when you are told so."
+            )
+            read("OVER: GPU 0 on workstation is warm.")
+    titles = dict.fromkeys(title for title, _ in slack.texts())
+    assert list(titles) == [
+        "WARNING: GPU 0 on workstation is warm.",
+        "CRITICAL (was WARNING): GPU 0 on workstation is too hot.",
+        "OVER: GPU 0 on workstation is too hot.",
+        "OVER: GPU 0 on workstation is warm.",
+    ]
