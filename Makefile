@@ -10,7 +10,7 @@ SHELL_SCRIPTS := $(wildcard scripts/*) .ci/run
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: run test test-heavy lint bench golden docs dashboards compose-env clean help
+.PHONY: run test test-heavy lint bench scale golden docs dashboards compose-env clean help
 
 run: $(VENV)/.run ## Bring everything up on this machine; Ctrl-C ends it
 	@$(BIN)/trainwarden up $(ARGS)
@@ -35,6 +35,9 @@ docs: $(VENV)/.dev ## Generate the pages of docs/ that are generated
 
 bench: $(VENV)/.dev ## What it costs, beside its peers and beside the floor: six minutes (ARGS="--quick", "--json")
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+scale: $(VENV)/.dev ## What the rules cost for 100, 300 and 1,000 machines: half an hour (ARGS="100 --evaluations 5", "--write")
+	@$(BIN)/python -m tests.scale $(ARGS)
 
 golden: $(VENV)/.dev ## Rewrite the golden files from what is produced now
 	$(BIN)/python -m tests.golden

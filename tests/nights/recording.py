@@ -51,7 +51,7 @@ def _families(series: list[tuple[str, list[Sample]]]) -> Iterator[str]:
             for tick, value in enumerate(samples):
                 if isinstance(value, int | float):
                     at = tick * SCRAPE_SECONDS
-                    yield f"{labelled} {_recorded(name, labelled, at, value)!r} {_BEGINS + at:.0f}\n"
+                    yield f"{labelled} {_recorded(name, labelled, at, value):.15g} {_BEGINS + at:.0f}\n"
 
 
 def _recorded(name: str, labelled: str, at: int, value: float) -> float:

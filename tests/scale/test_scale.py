@@ -1,0 +1,56 @@
+"""The scale's own parts work; what it measures is not asserted, for a busy machine would fail it."""
+
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.rules import shipped
+from tests.scale import fleet
+from tests.scale.measure import measure
+from trainwarden import names
+from trainwarden.stack.tools import Tools
+
+
+def test_a_machine_has_eight_gpus_and_two_runs_on_four_of_them_each() -> None:
+    lines = fleet.exporter()
+    assert len([line for line in lines if line.name == names.GPU_UTILIZATION.name]) == 8
+    cards = [dict(line.labels) for line in lines if line.name == names.RUN_GPU.name]
+    assert [(card["run"], card["gpu"]) for card in cards] == [("luca", gpu) for gpu in "0123"] + [
+        ("mia", gpu) for gpu in "4567"
+    ]
+
+
+def test_every_metric_of_a_rule_is_served() -> None:
+    served = {line.name for line in (*fleet.exporter(), *fleet.receiver())}
+    assert shipped.metrics() - served == set()
+
+
+def test_a_page_is_what_an_exporter_would_say() -> None:
+    lines = fleet.exporter()
+    text = fleet.page(lines, 1000.0, 1060.0).replace(fleet.MACHINE, "machine-0001")
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    assert len(samples) == len(lines)
+    (used,) = {s.labels["uuid"] for s in samples if s.name == names.GPU_MEMORY_USED.name and s.labels["gpu"] == "3"}
+    assert used == "GPU-machine-0001-3"
+
+
+def test_what_was_a_moment_ago_stays_a_moment_ago() -> None:
+    step = next(line for line in fleet.exporter() if line.name == names.RUN_LAST_STEP.name)
+    saved = next(line for line in fleet.exporter() if line.name == names.CHECKPOINT_LAST.name)
+    assert 1060 - step.at(1000.0, 1060.0) < 60
+    assert saved.at(1000.0, 1060.0) == saved.at(1000.0, 1000.0)
+
+
+def test_a_metric_gets_as_much_history_as_a_rule_looks_back_at_it() -> None:
+    back = fleet.looks_back()
+    assert back(names.RUN_ERRORS.name) >= 900
+    assert back(names.GPU_UTILIZATION.name) >= 600
+
+
+def test_prometheus_takes_the_history_in_and_evaluates_every_group(tools: Tools, tmp_path: Path) -> None:
+    said: list[str] = []
+    found = measure(tools.prometheus, tmp_path, 2, 0, said.append, every=1)
+    assert set(found.groups) >= set(shipped.GROUPS)
+    assert sum(group.rules for group in found.groups.values()) == len(shipped.rules())
+    assert "samples of history" in said[0]
+    assert found.series > found.inputs == 2 * len([*fleet.exporter(), *fleet.receiver()])
