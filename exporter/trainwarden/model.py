@@ -10,6 +10,8 @@ from typing import Annotated
 
 from msgspec import Meta, MsgspecError, Struct, field
 
+from trainwarden.launching import Launching
+
 Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
 """A duration. In ``trainwarden.yml`` also written as Prometheus does: ``90s``, ``30m``, ``1h30m``."""
 
@@ -174,6 +176,8 @@ class RunSpec(Struct, frozen=True, kw_only=True):
     """
     files_at_launch: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the configuration files that the command names, by path as it names them."""
+    launcher: Launching | None = None
+    """The engine that launches it; None: its keeper does."""
     adapt: str = ""
     """``guide``: after an error for want of memory the next generation steps down by the guide's remedies."""
     created_at: float = 0.0
@@ -240,6 +244,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     supervisor: Identity | None = None
     training: Identity | None = None
     """The process that the keeper started; its members may be many more."""
+    members_visible: bool = True
+    """Whether its processes are this machine's: else nothing is known of members, CPU time and IO."""
     members: list[Member] = field(default_factory=list)
     rss_bytes: int = 0
     threads: int = 0

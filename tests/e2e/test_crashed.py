@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,13 @@ from tests.support.wait import wait_until
 from trainwarden.model import Outcome
 from trainwarden.stack.tools import Tools
 
-GPUS = {"killed": 0, "loop": 1, "terminated": 2, "interrupted": 3, "orphaned": 4, "survivor": 5, "large": 6}
-EXTRA: dict[str, dict[str, Any]] = {"large": {"adapt": "guide"}}
+GPUS = {"killed": 0, "loop": 1, "terminated": 2, "interrupted": 3, "orphaned": 4, "survivor": 5, "large": 6, "pane": 7}
+SERVER = f"trainwarden-night-{os.getpid()}"
+"""Of tmux, this night's own."""
+EXTRA: dict[str, dict[str, Any]] = {
+    "large": {"adapt": "guide"},
+    "pane": {"launcher": {"tmux": {"server": SERVER}}},
+}
 SETTINGS = {"max_train_epochs": 8, "steps_per_epoch": 10, "save_every_n_epochs": 1}
 
 
@@ -42,6 +48,18 @@ def test_a_training_that_is_killed_is_resumed_once_and_ends_as_if_nothing_had_be
     assert run.generation() == 2
     assert [Path(entry["checkpoint"]).name for entry in run.ledger("launched")] == [newest]
     assert (run.checkpoints / "killed.safetensors").read_bytes() == undisturbed
+
+
+def test_a_training_in_tmux_is_resumed_in_its_pane_and_ends_as_if_nothing_had_been(
+    watch: Night, undisturbed: bytes
+) -> None:
+    run = at_step(watch.launch("pane", **SETTINGS), 45)
+    os.kill(run.training_pid(), signal.SIGKILL)
+    assert run.exit_code(90) == 0
+    assert (run.generation(), len(run.ledger("launched")), run.processes()) == (2, 1, [])
+    listed = subprocess.run(["tmux", "-L", SERVER, "list-panes", "-a"], capture_output=True, check=True, text=True)
+    assert len(listed.stdout.splitlines()) == 1
+    assert (run.checkpoints / "pane.safetensors").read_bytes() == undisturbed
 
 
 def test_a_crash_loop_ends_with_a_call(watch: Night) -> None:

@@ -14,6 +14,7 @@ from trainwarden.runs.attendance import KEEPER_LOCK
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise.detach import lock
 from trainwarden.supervise.kept import Kept
+from trainwarden.supervise.line import KeeperLine
 from trainwarden.supervise.respawn import SupervisorChild
 from trainwarden.supervise.supervisor import Supervisor
 
@@ -74,7 +75,10 @@ def supervisor(folder: RunFolder, line: socket.socket) -> Supervisor:
     """Of a run whose keeper and training are this very process, which is nobody's member."""
     spec = RunSpec(name="luca", run_id="line", command=["/bin/true"], cwd="/", recipe="none")
     me = identity.myself()
-    return Supervisor(folder, spec, Kept(me, 1, me, ["/bin/true"], time.time(), None, None), line)
+    selector = selectors.DefaultSelector()
+    to_keeper = KeeperLine(folder, line, selector)
+    found = Kept(me, 1, me, ["/bin/true"], time.time(), None, None)
+    return Supervisor(folder, spec, found, to_keeper, selector)
 
 
 def test_end_of_the_line_is_no_keepers_death_while_the_keeper_lives(
@@ -86,7 +90,8 @@ def test_end_of_the_line_is_no_keepers_death_while_the_keeper_lives(
         for _ in range(3):
             watching._turn()
         assert watching._watch.keeper_lives and watching._watch.ended is None
-    assert not watching._keeper_lives()
+    watching._turn()
+    assert not watching._watch.keeper_lives
 
 
 def test_readable_line_that_has_not_ended_is_no_keepers_death(
@@ -94,5 +99,5 @@ def test_readable_line_that_has_not_ended_is_no_keepers_death(
 ) -> None:
     watching = supervisor(folder, lines[0])
     lines[1].sendall(b"stray")
-    watching._line_readable()
-    assert not watching._line_ended and watching._watch.keeper_lives
+    watching._turn()
+    assert watching._watch.keeper_lives

@@ -1,5 +1,6 @@
 """The life of a run: start, stop, pause, resume."""
 
+import os
 import sys
 from typing import Any
 
@@ -12,6 +13,7 @@ from trainwarden.cli.shared import given, load, of_a_training, warn
 @click.argument("name")
 @click.option("--cwd", type=click.Path(file_okay=False), help="Working directory of the training.")
 @of_a_training
+@click.option("--launcher", type=click.Choice(["tmux", "command"]), help="What starts it instead (docs/launchers.md).")
 @click.option("--adapt", type=click.Choice(["guide"]), help="Step down by the guide after an out-of-memory error.")
 @click.option("--detach", "-d", is_flag=True, help="Return at once instead of showing the output.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -67,4 +69,33 @@ def resume(name: str) -> None:
     click.echo(f"run '{name}' is watched over again")
 
 
-COMMANDS = (run, stop, pause, resume)
+@click.command()
+@click.argument("name")
+def attend(name: str) -> None:
+    """Supervise the run NAME again, that another launcher started, where its supervisor died."""
+    from trainwarden.runs.folder import RunFolder
+    from trainwarden.supervise import launch
+
+    launch.attend(RunFolder(name))
+    click.echo(f"run '{name}' is supervised again")
+
+
+@click.command("exec")
+@click.argument("name")
+def execute(name: str) -> None:
+    """Run what is ordered for the run NAME: for job scripts and units, never by hand.
+
+    An order is taken once. Where there is none, exit status 75 says so, and nothing is started from zero.
+    """
+    from trainwarden.errors import RefusedError
+    from trainwarden.runs.folder import RunFolder
+    from trainwarden.supervise.execute import execute as run_ordered
+
+    try:
+        sys.exit(run_ordered(RunFolder(name)))
+    except RefusedError as error:
+        click.echo(f"{click.style('trainwarden:', fg='red')} {error}", err=True)
+        sys.exit(os.EX_TEMPFAIL)
+
+
+COMMANDS = (run, attend, execute, stop, pause, resume)

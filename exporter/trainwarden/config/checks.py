@@ -6,6 +6,7 @@ from trainwarden import guide
 from trainwarden.config.reading import unknown
 from trainwarden.config.shape import RunConfig, Thresholds
 from trainwarden.errors import ConfigurationError
+from trainwarden.launching import Launching
 from trainwarden.model import ResumeTemplate
 from trainwarden.names import RUN_NAME, RUN_NAME_RULE
 
@@ -16,6 +17,8 @@ def check_run(name: str, run: RunConfig) -> None:
         raise ConfigurationError(f"runs.{name}: {RUN_NAME_RULE}")
     if run.profile is not None and run.profile not in guide.PROFILES:
         raise unknown(f"runs.{name}.profile", run.profile, guide.PROFILES, what="profile")
+    if run.launcher is not None and len(run.launcher.chosen()) != 1:
+        raise ConfigurationError(f"runs.{name}.launcher: name exactly one of {', '.join(Launching.__struct_fields__)}")
     check_thresholds(run.thresholds, f"runs.{name}.thresholds", guide.RUN)
     if run.resume is not None:
         _check_resume(run.resume, f"runs.{name}.resume")

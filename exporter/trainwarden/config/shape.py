@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from trainwarden.config.notify import NotifyConfig
+from trainwarden.launching import Launching
 from trainwarden.model import Budget, Limits, ResumeTemplate, Seconds
 from trainwarden.names import EXPORTER_PORT, RECEIVER_PORT
 
@@ -60,6 +61,8 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     nodes: int = 1
     mode: Literal["restart", "observe"] | None = None
     """By default ``receiver.mode``."""
+    launcher: Launching | None = None
+    """Which engine launches it, if not trainwarden itself (docs/launchers)."""
     adapt: Literal["guide"] | None = None
     """``guide``: after an error for want of memory, step down by the guide's remedies; off unless asked for."""
     thresholds: Thresholds = field(default_factory=dict)

@@ -4,6 +4,7 @@ Who calls it is the run's supervisor, on the machine where the engine's own comm
 its own: everything that it must know again is in the handle that ``start`` returned, which the run folder holds.
 """
 
+from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -39,7 +40,7 @@ class Status(Struct, frozen=True, kw_only=True):
     at: float | None = None
     """When it ended, Unix seconds, where the engine tells."""
     by_hand: bool = False
-    """Whether somebody ended it through the engine (``scancel``, ``docker stop``): such a run is never restarted."""
+    """Whether it was ended through the engine (``scancel``, ``docker stop``); whether by us is the caller's to know."""
 
 
 class Engine(Protocol):
@@ -53,7 +54,7 @@ class Engine(Protocol):
     """Whether the members of a launch are processes of this machine, to be counted and signalled in /proc."""
 
     def check(self, order: Order) -> None:
-        """Be refused now where ``start`` would be. Touches nothing."""
+        """Be refused now where ``start`` would be, whoever still lives. Touches nothing."""
 
     def start(self, order: Order) -> str:
         """Launch, exactly once, and return the handle. Never beside a living launch of the same run."""
@@ -63,6 +64,9 @@ class Engine(Protocol):
 
     def probe(self, handle: str) -> Status:
         """A fresh look at one launch."""
+
+    def carry(self, handle: str, output: Path) -> None:
+        """Bring over what the launch has printed since the last call; nothing where it writes there by itself."""
 
     def stop(self, handle: str, *, kill: bool) -> None:
         """Ask for its end: politely, and later with ``kill`` firmly. Of what has ended already: nothing happens.

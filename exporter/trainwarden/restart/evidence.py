@@ -184,7 +184,7 @@ def _movement(first: Reading, second: Reading, generation: int) -> dict[str, obj
         "new_output": any(new.beat_at > old.beat_at for old, new in pairs if new.writer == "output"),
         "new_heartbeat": any(new.beat_at > old.beat_at for old, new in pairs if new.writer != "output"),
     }
-    if before is not None and after is not None and seconds > 0:
+    if before is not None and after is not None and after.members_visible and seconds > 0:
         changes["cpu_ratio"] = max(0.0, after.cpu_seconds - before.cpu_seconds) / seconds
         changes["io_rate"] = max(0, after.io_bytes - before.io_bytes) / seconds
     return changes

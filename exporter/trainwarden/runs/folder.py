@@ -69,6 +69,18 @@ class RunFolder:
         """``output.<generation>.log``: everything that the generation printed."""
         return self.path / f"output.{generation}.log"
 
+    def order_path(self, generation: int) -> Path:
+        """``order.<generation>.json``: what an engine is to launch, before anybody acts on it."""
+        return self.path / f"order.{generation}.json"
+
+    def taken_path(self, generation: int) -> Path:
+        """``taken.<generation>.json``: that `trainwarden exec` has taken this order, which happens once."""
+        return self.path / f"taken.{generation}.json"
+
+    def exited_path(self, generation: int) -> Path:
+        """``exited.<generation>.json``: how the training ended that `trainwarden exec` ran."""
+        return self.path / f"exited.{generation}.json"
+
     def adapted_path(self, generation: int) -> Path:
         """``adapted.<generation>.toml``: the settings of a generation that stepped down."""
         return self.path / f"adapted.{generation}.toml"

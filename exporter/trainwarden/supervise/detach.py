@@ -70,11 +70,38 @@ def start_keeper(folder: RunFolder, first_order: bytes, held: int, environment: 
         raise RunFolderError(f"run '{folder.name}': its keeper could not be started{_last_complaint(folder)}")
 
 
-def until(folder: RunFolder, look: Callable[[], T | None], seconds: float) -> T:
-    """Wait for what a keeper is to bring about. Raises ``RunFolderError`` where it is gone or too slow."""
+def start_steward(folder: RunFolder, held: int, environment: Mapping[str, str]) -> None:
+    """Start the supervisor of a run that an engine launches, detached, and wait until it has launched.
+
+    ``held`` is the handle of the supervisor's lock, which it inherits. Raises ``RunFolderError`` with its last word.
+    """
+    own = {RUN_ENVIRONMENT, GENERATION_ENVIRONMENT}
+    inherited = {key: value for key, value in environment.items() if key not in own}
+    with (folder.path / "steward.log").open("ab") as log:
+        os.fchmod(log.fileno(), 0o600)
+        started = subprocess.run(
+            [sys.executable, "-m", "trainwarden.supervise.steward", str(folder.path), str(held)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder.path,
+            env={**inherited, RUN_ID_ENVIRONMENT: ""},
+            pass_fds=[held],
+            start_new_session=True,
+            check=False,
+        )
+    if started.returncode != 0:
+        raise RunFolderError(f"run '{folder.name}': was not launched{_last_complaint(folder, 'steward.log')}")
+
+
+def until(folder: RunFolder, look: Callable[[], T | None], seconds: float, holder: str = KEEPER_LOCK) -> T:
+    """Wait for what a keeper is to bring about. Raises ``RunFolderError`` where it is gone or too slow.
+
+    ``holder``: the lock of whoever is waited for.
+    """
     deadline = time.monotonic() + seconds
     while True:
-        gone = not is_held(folder.path / KEEPER_LOCK)  # asked first: what it did just before its end counts
+        gone = not is_held(folder.path / holder)  # asked first: what it did just before its end counts
         found = look()
         if found is not None:
             return found
@@ -84,8 +111,8 @@ def until(folder: RunFolder, look: Callable[[], T | None], seconds: float) -> T:
         time.sleep(0.05)
 
 
-def _last_complaint(folder: RunFolder) -> str:
-    path = folder.path / "keeper.log"
+def _last_complaint(folder: RunFolder, log: str = "keeper.log") -> str:
+    path = folder.path / log
     try:
         lines = path.read_text(errors="replace").strip().splitlines()
     except OSError:

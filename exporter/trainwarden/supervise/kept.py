@@ -5,6 +5,7 @@ import os
 import msgspec
 from msgspec import Struct
 
+from trainwarden import system
 from trainwarden.errors import RunFolderError
 from trainwarden.model import UNDECODABLE, Identity
 from trainwarden.runs.folder import RunFolder
@@ -23,13 +24,16 @@ class Kept(Struct, frozen=True):
 
     keeper: Identity
     generation: int
-    training: Identity
+    training: Identity | None
+    """None where it cannot be seen from here."""
     argv: list[str]
     """What was launched; the original command, or the one that resumes."""
     started_at: float
     exit: Exit | None
     terminated_at: float | None
     """When the keeper was sent SIGTERM, with which a user ends the run."""
+    handle: str = ""
+    """By which an engine knows the launch again; empty where the keeper launched it."""
 
 
 def read(folder: RunFolder) -> Kept | None:
@@ -67,3 +71,8 @@ def read_generation(folder: RunFolder, generation: int) -> Kept | None:
     """The record once this generation has been launched; None until then."""
     found = read(folder)
     return found if found is not None and found.generation >= generation else None
+
+
+def write(folder: RunFolder, kept: Kept) -> None:
+    """Replace ``keeper.json``, where an engine launches and the supervisor keeps the record."""
+    system.replace_file(folder.keeper_path, msgspec.json.encode(kept), durable=True)

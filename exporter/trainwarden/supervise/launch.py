@@ -42,7 +42,8 @@ def launch(planned: Plan) -> RunFolder:
             raise live(folder) from None
         except OSError as error:
             raise RunFolderError(f"{error.filename or folder.path}: {error.strerror}; nothing was launched") from error
-        detach.until(folder, lambda: _first_state(folder, spec), _LAUNCH_SECONDS)
+        holder = KEEPER_LOCK if spec.launcher is None else SUPERVISOR_LOCK
+        detach.until(folder, lambda: _first_state(folder, spec), _LAUNCH_SECONDS, holder)
     return folder
 
 
@@ -58,8 +59,24 @@ def _begin(folder: RunFolder, planned: RunSpec, held: int) -> RunSpec:
         files_at_launch=configured.fingerprints(planned.command, Path(planned.cwd)),
     )
     folder.write_spec(spec)
+    if spec.launcher is not None:
+        with detach.lock(folder.path / SUPERVISOR_LOCK) as watch:
+            detach.start_steward(folder, watch, os.environ)
+        return spec
     detach.start_keeper(folder, orders.launch(1, spec.command, _terminal_size()), held, os.environ)
     return spec
+
+
+def attend(folder: RunFolder) -> None:
+    """Supervise again a run that an engine launched, and whose supervisor is gone. Raises ``TrainwardenError``."""
+    spec = folder.read_spec()
+    if spec is None or spec.launcher is None:
+        raise RunFolderError(f"run '{folder.name}': is none that an engine launches; see `trainwarden run --help`")
+    try:
+        with detach.lock(folder.path / SUPERVISOR_LOCK) as held:
+            detach.start_steward(folder, held, os.environ)
+    except BlockingIOError:
+        raise RunFolderError(f"run '{folder.name}': is supervised already") from None
 
 
 @contextmanager

@@ -13,10 +13,11 @@ from trainwarden.checkpoints import ADAPTERS, find_recipe, recipe_of, recognise
 from trainwarden.checkpoints.base import Recipe
 from trainwarden.config import Config, RunConfig
 from trainwarden.errors import ConfigurationError
+from trainwarden.launching import Launching
 from trainwarden.model import RunSpec
 from trainwarden.runs.attendance import is_attended
 from trainwarden.runs.folder import RunFolder
-from trainwarden.supervise import resumable
+from trainwarden.supervise import engines, resumable
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -29,6 +30,7 @@ class Options(Struct, frozen=True, kw_only=True):
     profile: str | None = None
     gpus: list[int] | None = None
     adapt: str | None = None
+    launcher: str | None = None
 
 
 class Plan(Struct, frozen=True):
@@ -80,6 +82,7 @@ def describe(name: str, command: list[str], cwd: Path, entry: RunConfig, options
         profile=_profile(options.profile or entry.profile or "balanced"),
         gpus=options.gpus if options.gpus is not None else entry.gpus,
         nodes=entry.nodes,
+        launcher=_launcher(name, options.launcher, entry),
         adapt=_adapt(name, options.adapt or entry.adapt or "", recipe),
         settings=dict(settings.values),
         thresholds=entry.thresholds,
@@ -133,6 +136,16 @@ def _recipe(run: str, name: str, entry: RunConfig) -> Recipe:
         return known.declared(entry.resume)
     except ConfigurationError as error:
         raise ConfigurationError(f"runs.{run}.{error}") from error
+
+
+def _launcher(run: str, named: str | None, entry: RunConfig) -> Launching | None:
+    """The engine of the ``runs:`` entry; one that needs no further word may be named at the launch alone."""
+    declared = entry.launcher
+    if named is None or (declared is not None and declared.chosen() == [named]):
+        return declared
+    if named not in engines.BARE:
+        raise ConfigurationError(f"launcher {named}: needs its options; write them as runs.{run}.launcher.{named}")
+    return engines.BARE[named]
 
 
 def _adapt(run: str, adapt: str, recipe: Recipe) -> str:

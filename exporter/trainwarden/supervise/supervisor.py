@@ -7,7 +7,6 @@ it has inherited, and hands over to that keeper's supervisor.
 ``python -m trainwarden.supervise.supervisor RUN_FOLDER FD``, started by the keeper; FD is the line to it.
 """
 
-import os
 import selectors
 import socket
 import sys
@@ -18,19 +17,17 @@ from pathlib import Path
 from trainwarden import system
 from trainwarden.errors import RefusedError, RunFolderError
 from trainwarden.model import RunSpec
-from trainwarden.runs import identity
-from trainwarden.runs.attendance import KEEPER_LOCK, SUPERVISOR_LOCK, is_held
+from trainwarden.runs.attendance import SUPERVISOR_LOCK
 from trainwarden.runs.control import Probe, Reply, Request, Start, Stop
 from trainwarden.runs.folder import RunFolder
-from trainwarden.supervise import capture, kept, orders, starting, stepping
-from trainwarden.supervise.detach import lock, start_keeper, until
+from trainwarden.supervise import capture, kept, starting, stepping
+from trainwarden.supervise.detach import lock
 from trainwarden.supervise.kept import Kept
+from trainwarden.supervise.line import KeeperLine, Line
 from trainwarden.supervise.server import ControlServer
 from trainwarden.supervise.watch import Now, RunWatch
 
 BEAT_SECONDS = 1.0
-LAUNCH_SECONDS = 15.0
-"""How long a keeper may take to launch a generation."""
 
 
 def moment() -> Now:
@@ -41,33 +38,30 @@ def moment() -> Now:
 class Supervisor:
     """The loop: follow, watch, beat, answer; until the run is over or handed over."""
 
-    def __init__(self, folder: RunFolder, spec: RunSpec, found: Kept, line: socket.socket) -> None:
+    def __init__(
+        self, folder: RunFolder, spec: RunSpec, found: Kept, line: Line, selector: selectors.BaseSelector
+    ) -> None:
         self._folder = folder
         self._spec = spec
         self._line = line
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(line, selectors.EVENT_READ, self._line_readable)
-        self._line_ended = False
+        self._selector = selector
         self._watch = RunWatch(folder, spec, found, moment())
         self._server = ControlServer(folder, self._selector, self._carry_out, system.monotonic)
         self._beat_due = 0.0
-        self._handed_over = False
 
     def run(self) -> None:
         """Watch until the run is closed, and then let the keeper go; or until another supervisor has taken over."""
-        while not self._handed_over and not self._watch.closed:
+        while not self._line.handed_over and not self._watch.closed:
             self._turn()
-        if not self._handed_over:
+        if not self._line.handed_over:
             self._beat(moment())
-            with suppress(OSError):  # a keeper that is gone need not be told
-                self._line.sendall(orders.close())
+            self._line.close()
         self._server.finish()
 
     def _turn(self) -> None:
         now = moment()
         ended_before = self._watch.ended
-        if self._line_ended:
-            self._watch.keeper_lives = self._keeper_lives()
+        self._line.look(self._watch, now)
         self._watch.look(now)
         if now.monotonic >= self._beat_due or self._watch.ended is not ended_before:
             self._beat(now)
@@ -79,19 +73,6 @@ class Supervisor:
         self._beat_due = now.monotonic + BEAT_SECONDS
         with suppress(OSError):  # a full disk: the next beat tries again, and an old one is seen by its age
             self._folder.write_state(self._watch.state(now))
-
-    def _line_readable(self) -> None:
-        """The line says nothing, ever: its end is most likely the keeper's, which each turn then looks after."""
-        try:
-            self._line_ended = not self._line.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except OSError as error:
-            self._line_ended = isinstance(error, ConnectionResetError)
-        if self._line_ended:
-            self._selector.unregister(self._line)
-
-    def _keeper_lives(self) -> bool:
-        """A training is cleared for its keeper's death, so that is never concluded from the line alone."""
-        return identity.lives(self._watch.kept.keeper) is not False and is_held(self._folder.path / KEEPER_LOCK)
 
     # --- the verbs ----------------------------------------------------------------------------------------
     def _carry_out(self, request: Request) -> Reply:
@@ -125,31 +106,14 @@ class Supervisor:
         adapted = stepping.Adapted(self._folder, self._spec, request.generation, names)
         argv = adapted.command(argv)
         if request.rehearsal:
+            self._line.rehearse(request.generation, argv)
             return moment()
         adapted.write()
-        launched = self._launch(request.generation, argv)
+        launched = self._line.launch(request.generation, argv, self._watch)
         now = moment()
         self._watch.launched(launched, resume, now)
         self._watch.scan(now)
         return now
-
-    def _launch(self, generation: int, argv: list[str]) -> Kept:
-        order = orders.launch(generation, argv)
-        try:
-            if self._watch.keeper_lives:
-                self._line.sendall(order)
-            else:
-                self._begin_keeper(order)
-            return until(self._folder, lambda: kept.read_generation(self._folder, generation), LAUNCH_SECONDS)
-        except (OSError, RunFolderError) as error:
-            raise RefusedError(f"the keeper did not launch generation {generation}: {error}") from error
-        finally:
-            # A new keeper has a supervisor of its own, which waits for this one to end.
-            self._handed_over = not self._watch.keeper_lives and is_held(self._folder.path / KEEPER_LOCK)
-
-    def _begin_keeper(self, order: bytes) -> None:
-        with lock(self._folder.path / KEEPER_LOCK) as held:
-            start_keeper(self._folder, order, held, os.environ)
 
 
 def main() -> None:
@@ -161,7 +125,8 @@ def main() -> None:
         spec, found = folder.read_spec(), kept.read(folder)
         if spec is None or found is None:
             raise RunFolderError(f"{path}: holds no run that was launched")
-        Supervisor(folder, spec, found, line).run()
+        selector = selectors.DefaultSelector()
+        Supervisor(folder, spec, found, KeeperLine(folder, line, selector), selector).run()
 
 
 if __name__ == "__main__":

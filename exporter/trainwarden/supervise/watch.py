@@ -49,6 +49,8 @@ class RunWatch:
         self._problem = problem(spec)
         self._myself = identity.myself()
         self.keeper_lives = True
+        self.visible = True
+        """Whether the members are processes of this machine."""
         self._begin(kept, self._former_state(kept), now)
 
     # --- a generation begins ------------------------------------------------------------------------------
@@ -115,7 +117,8 @@ class RunWatch:
 
     def scan(self, now: Now) -> None:
         """Look through all of /proc for members, now."""
-        keeper_pid = self.kept.keeper.pid if self.keeper_lives else None
+        # An engine's supervisor keeps the record itself, and its children are no members.
+        keeper_pid = self.kept.keeper.pid if self.keeper_lives and not self.kept.handle else None
         self._roll.scan(now.monotonic, self.kept.training, keeper_pid)
 
     def _read_record(self, now: Now) -> None:
@@ -213,6 +216,10 @@ class RunWatch:
         waited = now.monotonic - self._heard_at >= self._spec.limits.await_restart
         return ended_for_good or self._final or waited
 
+    def stopping_for(self, now: Now) -> float | None:
+        """For how long a stop has been under way, seconds; None where none is."""
+        return None if self._stop is None else now.monotonic - self._stop.began
+
     # --- what others ask ----------------------------------------------------------------------------------
     @property
     def closed(self) -> bool:
@@ -235,6 +242,7 @@ class RunWatch:
             keeper=self.kept.keeper,
             supervisor=self._myself,
             training=self.kept.training,
+            members_visible=self.visible,
             **self._roll.facts(),
             resumed_from=self._generation.resumed,
             ended=self.ended,

@@ -1,0 +1,36 @@
+"""What a user says of an engine that is to launch a run in our keeper's place: the keys below ``launcher:``."""
+
+from msgspec import Struct
+
+
+class TmuxOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``launcher.tmux:``; all of it may be left out."""
+
+    session: str | None = None
+    """By default the run's name. In a session that is there already the run gets a window of its own."""
+    server: str | None = None
+    """Another tmux server than the user's own: a name (``tmux -L``) or a path (``tmux -S``)."""
+
+
+class CommandOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``launcher.command:``: three commands as argument lists, with ``{name}``, ``{generation}`` and ``{run_id}``."""
+
+    start: list[str]
+    """Must lead to `trainwarden exec NAME`, which runs what this launch is to run."""
+    probe: list[str]
+    """Exit status 0: it lives; 3: it does not (as `systemctl is-active` says it); others: no answer."""
+    stop: list[str]
+    """Asks for its end."""
+    timeout: float = 30.0
+    """Seconds for one of them."""
+
+
+class Launching(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``launcher:``: exactly one engine."""
+
+    tmux: TmuxOptions | None = None
+    command: CommandOptions | None = None
+
+    def chosen(self) -> list[str]:
+        """The names of the engines that are given."""
+        return [name for name in self.__struct_fields__ if getattr(self, name) is not None]

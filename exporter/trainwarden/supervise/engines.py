@@ -1,0 +1,19 @@
+"""Which engine launches a run, by what its user said."""
+
+from trainwarden.errors import ConfigurationError
+from trainwarden.launchers.command import CommandEngine
+from trainwarden.launchers.engine import Engine
+from trainwarden.launchers.tmux import TmuxEngine
+from trainwarden.launching import Launching, TmuxOptions
+
+BARE = {"tmux": Launching(tmux=TmuxOptions())}
+"""Those that need no further word, by the name that ``--launcher`` takes."""
+
+
+def engine_of(launcher: Launching) -> Engine:
+    """The engine. Raises ``ConfigurationError`` where none is named."""
+    if launcher.tmux is not None:
+        return TmuxEngine(launcher.tmux)
+    if launcher.command is not None:
+        return CommandEngine(launcher.command)
+    raise ConfigurationError("launcher: names no engine")

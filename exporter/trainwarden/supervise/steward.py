@@ -1,0 +1,173 @@
+"""The supervisor of a run that an engine launches: nobody of ours is the training's parent, so it keeps the record.
+
+``python -m trainwarden.supervise.steward RUN_FOLDER LOCK_FD``, started by `trainwarden run` and `trainwarden attend`.
+Where it dies, the training goes on, and an alert tells that nobody watches it.
+"""
+
+import os
+import selectors
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from signal import SIGHUP
+
+import msgspec
+from msgspec.structs import replace
+
+from trainwarden import system
+from trainwarden.errors import RefusedError, RunFolderError, TrainwardenError
+from trainwarden.launchers.engine import Engine, Order, Status
+from trainwarden.model import Identity, RunSpec
+from trainwarden.names import GENERATION_ENVIRONMENT, RUN_ENVIRONMENT, RUN_ID_ENVIRONMENT
+from trainwarden.runs import identity
+from trainwarden.runs.folder import RunFolder
+from trainwarden.supervise import kept
+from trainwarden.supervise.engines import engine_of
+from trainwarden.supervise.execute import read_exit
+from trainwarden.supervise.kept import Exit, Kept
+from trainwarden.supervise.supervisor import Supervisor
+from trainwarden.supervise.watch import Now, RunWatch
+
+PROBE_SECONDS = 1.0
+"""How often the engine is asked: each time is a command, or a request."""
+BORN_SECONDS = 10.0
+"""How long the process of a launch may take to be seen."""
+
+
+class EngineLine:
+    """Implements ``line.Line``: launches by an engine, and writes down what that says."""
+
+    handed_over = False
+
+    def __init__(self, folder: RunFolder, spec: RunSpec, engine: Engine) -> None:
+        self._folder = folder
+        self._spec = spec
+        self._engine = engine
+        self._probe_due = 0.0
+
+    # --- looking ------------------------------------------------------------------------------------------
+    def look(self, watch: RunWatch, now: Now) -> None:
+        """Ask the engine, now and then; that it does not answer is no end of the training."""
+        watch.visible = self._engine.visible
+        if now.monotonic < self._probe_due:
+            return
+        self._probe_due = now.monotonic + PROBE_SECONDS
+        with suppress(TrainwardenError, OSError):
+            self._engine.carry(watch.kept.handle, self._folder.output_path(watch.kept.generation))
+            if watch.kept.exit is None:
+                self._ask(watch, now)
+
+    def _ask(self, watch: RunWatch, now: Now) -> None:
+        status = self._engine.probe(watch.kept.handle)
+        if not status.alive:
+            self._record(watch, exit=self._exit(watch, status, now))
+            return
+        self._press(watch, now)
+        if watch.kept.training is None and status.pid is not None:
+            self._record(watch, training=identity.identify(status.pid))
+
+    def _press(self, watch: RunWatch, now: Now) -> None:
+        """Members that cannot be seen from here are stopped by their engine: asked first, killed after the grace."""
+        seconds = watch.stopping_for(now)
+        if seconds is not None and not self._engine.visible:
+            self._engine.stop(watch.kept.handle, kill=seconds >= self._spec.limits.term_grace)
+
+    def _exit(self, watch: RunWatch, status: Status, now: Now) -> Exit:
+        """What `trainwarden exec` saw, where it ran the training; else what the engine says."""
+        seen = read_exit(self._folder, watch.kept.generation)
+        if seen is not None:
+            return seen
+        at = status.at or now.unix
+        if status.by_hand and watch.stopping_for(now) is None:
+            return Exit(code=None, signal=SIGHUP, at=at)  # as of a terminal that somebody closed
+        return Exit(code=status.exit_code, signal=status.signal, at=at)
+
+    def _record(self, watch: RunWatch, **changes: object) -> None:
+        kept.write(self._folder, replace(watch.kept, **changes))
+
+    # --- launching ----------------------------------------------------------------------------------------
+    def rehearse(self, generation: int, argv: list[str]) -> None:
+        """Ask the engine whether it would."""
+        with _refusing():
+            self._engine.check(self._order(generation, argv))
+
+    def launch(self, generation: int, argv: list[str], watch: RunWatch | None = None) -> Kept:  # noqa: ARG002
+        """Write the order, and launch; a launch whose record was lost is found, and not repeated."""
+        order = self._order(generation, argv)
+        system.replace_file(self._folder.order_path(generation), msgspec.json.encode(order), durable=True)
+        with _refusing():
+            handle = self._engine.find(order) or self._engine.start(order)
+        record = Kept(
+            keeper=identity.myself(),
+            generation=generation,
+            training=self._born(handle),
+            argv=argv,
+            started_at=time.time(),
+            exit=None,
+            terminated_at=None,
+            handle=handle,
+        )
+        kept.write(self._folder, record)
+        return record
+
+    def _born(self, handle: str) -> Identity | None:
+        """The process of the launch, where it can be seen from here."""
+        deadline = time.monotonic() + BORN_SECONDS
+        while self._engine.visible and time.monotonic() < deadline:
+            with suppress(TrainwardenError):
+                status = self._engine.probe(handle)
+                if not status.alive or status.pid is not None:
+                    return identity.identify(status.pid) if status.pid is not None else None
+            time.sleep(0.05)
+        return None
+
+    def _order(self, generation: int, argv: list[str]) -> Order:
+        own = {
+            RUN_ENVIRONMENT: self._spec.name,
+            RUN_ID_ENVIRONMENT: self._spec.run_id,
+            GENERATION_ENVIRONMENT: str(generation),
+        }
+        return Order(
+            name=self._spec.name,
+            run_id=self._spec.run_id,
+            generation=generation,
+            argv=argv,
+            cwd=self._spec.cwd,
+            environment=own,
+            output=str(self._folder.output_path(generation)),
+        )
+
+    def close(self) -> None:
+        """Nobody need be told."""
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Whatever an engine says against a launch is a refusal."""
+    try:
+        yield
+    except RefusedError:
+        raise
+    except (TrainwardenError, OSError) as error:
+        raise RefusedError(str(error)) from error
+
+
+def main() -> None:
+    """Launch the first generation, where there is none yet, and supervise."""
+    path, held = Path(sys.argv[1]), int(sys.argv[2])
+    folder = RunFolder(path.name, path.parent)
+    spec = folder.read_spec()
+    if spec is None or spec.launcher is None:
+        raise RunFolderError(f"{path}: holds no run that an engine launches")
+    line = EngineLine(folder, spec, engine_of(spec.launcher))
+    found = kept.read(folder) or line.launch(1, spec.command)
+    if os.fork():
+        os._exit(0)  # who started this waits for the launch, and nobody for the child
+    os.set_inheritable(held, False)  # the lock is held until this process is gone
+    Supervisor(folder, spec, found, line, selectors.DefaultSelector()).run()
+
+
+if __name__ == "__main__":
+    main()

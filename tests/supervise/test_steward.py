@@ -1,0 +1,137 @@
+"""A run that an engine launches: supervised like any other, from its launch to the next generation and to its end."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.launchers.conftest import server  # noqa: F401  (a fixture)
+from tests.supervise.conftest import Runs, output, state, step, stop, until_closed, until_ended, until_state
+from tests.support.wait import wait_until
+from trainwarden.errors import RefusedError, RunFolderError, TrainwardenError
+from trainwarden.launching import CommandOptions, Launching, TmuxOptions
+from trainwarden.model import Outcome
+from trainwarden.runs import control
+from trainwarden.runs.attendance import SUPERVISOR_LOCK, is_held
+from trainwarden.runs.control import Probe, Start
+from trainwarden.runs.folder import RunFolder
+from trainwarden.supervise import launch
+from trainwarden.supervise.execute import take
+
+JOBS = """
+import os, pathlib, signal, subprocess, sys
+verb, folder, name, generation = sys.argv[1:]
+pid_file = pathlib.Path(folder, f"{generation}.pid")
+
+def alive():
+    try:
+        pid = int(pid_file.read_text())
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, ValueError):
+        return False
+
+if verb == "probe":
+    sys.exit(0 if alive() else 3)
+if verb == "stop":
+    if alive():
+        os.kill(int(pid_file.read_text()), signal.SIGTERM)
+    sys.exit(0)
+started = subprocess.Popen(
+    [sys.executable, "-m", "trainwarden", "exec", name], start_new_session=True,
+    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+)
+pid_file.write_text(str(started.pid))
+"""
+"""A small job manager, as somebody's cluster has one."""
+
+
+@pytest.fixture(params=["tmux", "command"])
+def launcher(request: pytest.FixtureRequest, server: str, tmp_path: Path) -> Launching:  # noqa: F811
+    if request.param == "tmux":
+        return Launching(tmux=TmuxOptions(server=server))
+    jobs = tmp_path / "jobs.py"
+    jobs.write_text(JOBS)
+
+    def ask(verb: str) -> list[str]:
+        return [sys.executable, str(jobs), verb, str(tmp_path), "{name}", "{generation}"]
+
+    return Launching(command=CommandOptions(start=ask("start"), probe=ask("probe"), stop=ask("stop")))
+
+
+@pytest.fixture
+def folder(runs: Runs, launcher: Launching) -> Iterator[RunFolder]:
+    """A run of 4 epochs of 5 steps that dies of a CUDA error in its third."""
+    folder = runs.start(runs.demo("--step_seconds", "0.1", "--crash-at-step", "13"), launcher=launcher)
+    yield folder
+    with suppress(TrainwardenError):  # it may be over
+        stop(folder, final=True)
+    wait_until(lambda: not is_held(folder.path / SUPERVISOR_LOCK), 20, "its supervisor is gone")
+
+
+def checkpoint(folder: RunFolder, epoch: int) -> str:
+    spec = folder.read_spec()
+    assert spec is not None
+    return f"{spec.checkpoints}/luca-{epoch:06d}-state"
+
+
+def test_a_crash_is_seen_with_its_status_and_the_next_generation_ends_as_it_should(folder: RunFolder) -> None:
+    wait_until(lambda: step(folder) >= 5, 30, "its steps are seen")
+    ended = until_ended(folder, 30)
+    assert ended.ended is not None
+    assert (ended.ended.outcome, ended.ended.exit_code) == (Outcome.CRASHED, 1)
+    assert "CUDA error" in ended.last_words
+    control.ask(folder, Start(checkpoint(folder, 2), 2, rehearsal=True), timeout=60)
+    assert state(folder).generation == 1
+    control.ask(folder, Start(checkpoint(folder, 2), 2), timeout=60)
+    with pytest.raises(RefusedError, match="launched already"):
+        control.ask(folder, Start(checkpoint(folder, 2), 2), timeout=60)
+    closed = until_closed(folder, 40)
+    assert closed.ended is not None
+    assert (closed.generation, closed.ended.outcome) == (2, Outcome.FINISHED)
+    assert "epoch 3/4" in output(folder, 2) and "epoch 1/4" not in output(folder, 2)
+
+
+def test_a_stop_ends_every_process_of_it(folder: RunFolder) -> None:
+    wait_until(lambda: step(folder) >= 2, 30, "it trains")
+    assert [member for member in control.ask(folder, Probe()).members if member.state != "Z"]
+    stop(folder, by="receiver", final=False)
+    ended = until_state(folder, lambda found: found.ended is not None and found.stopping_since is None, 30)
+    assert ended.ended is not None and ended.ended.outcome is Outcome.STOPPED_FOR_RESTART
+    assert not [member for member in ended.members if member.state != "Z"]
+
+
+def test_the_training_goes_on_without_its_supervisor_and_another_finds_it(folder: RunFolder) -> None:
+    wait_until(lambda: step(folder) >= 2, 30, "it trains")
+    before = state(folder)
+    assert before.supervisor is not None
+    os.kill(before.supervisor.pid, signal.SIGKILL)
+    wait_until(lambda: not is_held(folder.path / SUPERVISOR_LOCK), 10, "the supervisor is gone")
+    launch.attend(folder)
+    with pytest.raises(RunFolderError, match="is supervised already"):
+        launch.attend(folder)
+    ended = until_ended(folder, 30)
+    assert ended.ended is not None
+    assert (ended.generation, ended.ended.exit_code) == (1, 1)
+    assert output(folder).count("running training") == 1
+
+
+def test_an_order_is_taken_once(tmp_path: Path, runs: Runs) -> None:
+    folder = RunFolder("luca")
+    folder.create()
+    with pytest.raises(RefusedError, match="has no order"):
+        take(folder)
+    order = b'{"name":"luca","run_id":"r","generation":3,"argv":["true"],"cwd":"/","output":"/dev/null"}'
+    folder.order_path(3).write_bytes(order)
+    assert take(folder).argv == ["true"]
+    with pytest.raises(RefusedError, match="would begin from zero"):
+        take(folder)
+    again = subprocess.run(
+        [sys.executable, "-m", "trainwarden", "exec", "luca"], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert again.returncode == os.EX_TEMPFAIL
+    assert "generation 3 of run 'luca' was launched already" in again.stderr
