@@ -16,13 +16,15 @@ BY_SCRAPE = {"instance", "job"}
 NameAndLabels = tuple[str, frozenset[str]]
 
 
+@cache
 def labels() -> dict[str, set[str]]:
     """The labels of every metric that the code, Prometheus or Alertmanager exports, and of every recording."""
     found: dict[str, set[str]] = {"up": set(), **{name: set(labels) for name, (_, labels) in UPSTREAM.items()}}
     for family in (*names.EXPORTER_FAMILIES, *names.RECEIVER_FAMILIES):
         found.update({name: set(family.labels) for name in _metric_names(family)})
     # A recording's level says by which labels it is told apart: run_kind:….
-    return found | {rule["record"]: set(rule["record"].partition(":")[0].split("_")) for rule in shipped.recordings()}
+    levels = ((rule["record"], rule["record"].partition(":")[0]) for rule in shipped.recordings())
+    return found | {recording: {"instance", *level.split("_")} for recording, level in levels}
 
 
 def _metric_names(family: Family) -> list[str]:

@@ -55,7 +55,7 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     # Three intervals are seen at 295, and an hour later it still fills. Room is made at 390.
     "the disk fills before the end": (
         _long(_left((60, 50, 40, 30, 20, 10), (390, 200))),
-        [_of_run("TrainwardenDiskFillsBeforeEnd", "warning", 355, 420)],
+        [_of_run("TrainwardenDiskFillsBeforeEnd", "warning", 355, 410)],
     ),
     "the disk fills, and lasts to the end": (_long(_left((300, 290, 280, 270, 260, 250, 240))), []),
     "the oldest checkpoint is deleted after the third": (_long(_left((60, 50, 40, 30, 30, 30, 30))), []),

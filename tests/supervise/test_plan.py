@@ -39,6 +39,11 @@ def test_kohya_run_is_read_off_its_command(cwd: Path) -> None:
     assert len(spec.run_id) == 32 and spec.run_id != planned([*KOHYA, *SAVING]).spec.run_id
 
 
+def test_the_trainers_settings_are_remembered(cwd: Path) -> None:
+    settings = planned([*KOHYA, *SAVING, "--gradient_checkpointing"]).spec.settings
+    assert (settings["gradient_checkpointing"], settings["lowram"], settings["save_every_n_epochs"]) == (1, 0, 2)
+
+
 def test_run_that_can_be_resumed_has_no_warning_of_that(cwd: Path) -> None:
     assert [w for w in planned([*KOHYA, *SAVING]).warnings if "cannot be resumed" in w] == []
 

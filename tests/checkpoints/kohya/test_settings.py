@@ -140,3 +140,20 @@ class TestConfigurationFile:
         )
         assert settings.folder == tmp_path / "from_file"
         assert "with 2 processes" in settings.warnings[0]
+
+
+def test_the_settings_that_the_guide_speaks_of_are_read_from_command_and_file(tmp_path: Path) -> None:
+    lines = ["vae_batch_size = 2", "[training]", "gradient_checkpointing = true", "max_train_epochs = 12"]
+    (tmp_path / "luca.toml").write_text("\n".join(lines))
+    values = read_settings([*TRAIN, *GOOD, "--config_file", "luca.toml", "--lowram"], tmp_path).values
+    assert {name: values[name] for name in ("gradient_checkpointing", "lowram", "cache_latents")} == {
+        "gradient_checkpointing": 1,
+        "lowram": 1,
+        "cache_latents": 0,
+    }
+    assert (values["vae_batch_size"], values["max_train_epochs"], values["save_every_n_epochs"]) == (2, 12, 2)
+    assert "gradient_accumulation_steps" not in values
+
+
+def test_of_a_file_that_cannot_be_read_no_setting_is_claimed(tmp_path: Path) -> None:
+    assert read_settings([*TRAIN, *GOOD, "--config_file", "missing.toml"], tmp_path).values == {}
