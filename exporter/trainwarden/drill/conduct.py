@@ -84,7 +84,9 @@ class _Drill:
         """The stack, by the user's thresholds and nothing else of the user's."""
         thresholds = scaling.thresholds(self._user, self._factor)
         runs = {_name(fault): settings(thresholds, self._factor) for fault in faults}
-        notify = msgspec.structs.replace(self._user.notify, heartbeat_url_file=None) if self._tell else NotifyConfig()
+        # Asked for now, so also in quiet hours; a dead man's switch is not the drill's to hold.
+        asked = msgspec.structs.replace(self._user.notify, quiet=None, heartbeat_url_file=None)
+        notify = asked if self._tell else NotifyConfig()
         config = Config(notify=notify, thresholds=self._user.thresholds, runs=runs)
         programs = tools.locate(tools.default_folder(), self._report.say)
         folder = self._place.stack

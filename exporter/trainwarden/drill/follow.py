@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from trainwarden.chain.asking import AskError
 from trainwarden.drill.faults import Fault
-from trainwarden.drill.links import Answer, Link, Scene, Seen, trains, watched
+from trainwarden.drill.links import Answer, Link, Scene, Seen, taken, trains, watched
 from trainwarden.errors import RunFolderError, TrainwardenError
 from trainwarden.restart import events
 from trainwarden.runs import identity
@@ -47,6 +47,8 @@ class Follower:
         for link in (trains(), watched()):
             begun(link)
             yield self._answer(link)
+        if tell:
+            self._scene = scene._replace(told_before=self._told_before())
         self._struck = self._last = time.time()
         fault.begin(scene.run, earnest)
         for link in (*fault.chain(earnest, tell), self._outcome()):
@@ -57,6 +59,12 @@ class Follower:
         for link in fault.after(earnest):
             begun(link)
             yield self._answer(link)
+
+    def _told_before(self) -> float:
+        try:
+            return taken(self._scene.alertmanager)
+        except AskError as error:
+            raise BrokenError(str(error), link="alertmanager", title="Alertmanager") from error
 
     def _answer(self, link: Link) -> Answer:
         seen = self._await(link)
@@ -123,9 +131,9 @@ class Follower:
         def look(scene: Scene) -> Seen | None:
             nonlocal until
             until = min(until, time.monotonic() + CALM_SECONDS * self._slower)
-            if time.monotonic() < until:
+            if time.monotonic() < until or (not left_alone and not scene.run.steps):
                 return None
-            return Seen("one restart, and no more" if not left_alone else _untouched(scene))
+            return Seen(f"generation {scene.run.generation} trains on" if not left_alone else _untouched(scene))
 
         title = "nothing is restarted" if left_alone else "it is restarted once"
         return Link("outcome", title, look)

@@ -26,6 +26,8 @@ class Scene(NamedTuple):
     config: Config
     """The drill's own."""
     earnest: Earnest
+    told_before: float = 0.0
+    """Messages that had been taken before the fault."""
 
     def alerts(self, name: str, severity: str) -> list[Alert]:
         """Those of this name that stand in Prometheus for the scratch run, or for the machine."""
@@ -155,14 +157,20 @@ def told(wait: str) -> Link:
     """Slack or a mail server has taken a message."""
 
     def look(scene: Scene) -> Seen | None:
-        page = scene.alertmanager.metrics()
-        counts = [
-            sum(page.total(f"alertmanager_notifications{what}_total", integration=kind) for kind in ("slack", "email"))
-            for what in ("", "_failed")
-        ]
-        return Seen(f"{counts[0] - counts[1]:.0f} taken") if counts[0] > counts[1] else None
+        new = taken(scene.alertmanager) - scene.told_before
+        return Seen(f"{new:.0f} taken") if new > 0 else None
 
     return Link("notified", "people are told", look, wait)
+
+
+def taken(alertmanager: Alertmanager) -> float:
+    """Messages that Slack and the mail server have taken so far. Raises ``AskError``."""
+    page = alertmanager.metrics()
+    sent_and_failed = [
+        sum(page.total(f"alertmanager_notifications{what}_total", integration=kind) for kind in ("slack", "email"))
+        for what in ("", "_failed")
+    ]
+    return sent_and_failed[0] - sent_and_failed[1]
 
 
 def entered(name: str, title: str, kind: type[events.Event], say: Callable[[Scene], str], earnest: str) -> Link:
