@@ -8,7 +8,7 @@ import yaml
 from tests.drill.conftest import DrillHome
 from tests.messages.post import mail_server
 
-RESTARTED = ["accepted", "decided", "stopped", "launched", "resumed", "resolved"]
+RESTARTED = ["accepted", "decided", "stopped", "launched", "resumed", "reported", "resolved"]
 BEGIN = ["training", "watched", "fault", "exporter", "prometheus"]
 
 

@@ -1,19 +1,23 @@
 """The parts of a drill by themselves: what is scaled, what is simulated, what is said of the time in earnest."""
 
+import inspect
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.rules.shipped import alerts
 from trainwarden import config as configuration
 from trainwarden.cli.trust import _FAULTS
 from trainwarden.config import Config
-from trainwarden.drill import scaling
+from trainwarden.drill import faults, scaling
 from trainwarden.drill.earnest import Earnest
 from trainwarden.drill.faults import FAULTS
 from trainwarden.drill.simulated import NAME, Readings, SimulatedGpus, Simulation, host_reader
 from trainwarden.guide import GIB
 from trainwarden.model import Limits
+from trainwarden.restart.states import GiveUpReason
 from trainwarden.stack.render import render
 
 ADDRESSES = {
@@ -23,6 +27,14 @@ ADDRESSES = {
 
 def test_the_command_line_names_every_fault() -> None:
     assert tuple(FAULTS) == _FAULTS
+
+
+def test_every_alert_of_a_drill_is_a_shipped_one_and_a_full_disk_is_given_up() -> None:
+    expressions = {rule["alert"]: rule["expr"] for rule in alerts()}
+    named = set(re.findall(r"\bTrainwarden[A-Z]\w+", inspect.getsource(faults)))
+    assert named
+    assert named - set(expressions) == set()
+    assert GiveUpReason.DISK_FULL.value in expressions["TrainwardenRestartGaveUp"]
 
 
 def test_the_whole_rendered_stack_is_scaled(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def disk() -> Fault:
         return Seen(found[0].detail, found[0].at) if found else None
 
     def chain(earnest: Earnest, tell: bool) -> list[Link]:
-        human = "TrainwardenRestartNeedsHuman"
+        human = "TrainwardenRestartGaveUp"
         return [
             *_died(earnest, tell),
             _accepted(earnest),
@@ -237,6 +237,9 @@ def _restart(earnest: Earnest, look: str) -> list[Link]:
         ),
         links.entered("launched", "it is launched again", events.Launched, links.launched, f"{pause} of pause"),
         links.entered("resumed", "it trains on", events.Recovered, links.recovered, TRAINER),
+        links.sent("TrainwardenRunRecovered", "info", "notify-once")._replace(
+            name="reported", title="people are to hear of it", earnest=f"{earnest.scrape} at most"
+        ),
     ]
 
 

@@ -201,4 +201,4 @@ def resolved(name: str, severity: str, earnest: str) -> Link:
     def look(scene: Scene) -> Seen | None:
         return None if scene.alerts(name, severity) else Seen(f"{name} stands no more")
 
-    return Link("resolved", "the alert is resolved", look, earnest, patience=60)
+    return Link("resolved", "the alert is resolved", look, earnest, patience=120)
