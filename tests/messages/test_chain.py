@@ -1,6 +1,6 @@
 """From a reading to what a person reads: real Prometheus with the shipped rules, real Alertmanager, Slack's hook.
 
-Every duration of the rules is shorter (tests/rules/scaled.py); nothing else is changed.
+Every duration of the rules is shorter (drill/scaling.py); nothing else is changed.
 """
 
 import re
@@ -17,10 +17,10 @@ import yaml
 from tests.messages.alarm import ADDRESSES, alarm
 from tests.messages.conftest import secret
 from tests.messages.post import Hook
-from tests.rules.scaled import scaled_rules
 from tests.rules.story import Night, scrapes
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
+from trainwarden.drill import scaling
 from trainwarden.stack.tools import Tools
 
 FACTOR = 240
@@ -65,7 +65,7 @@ def prometheus(rendered: Path, alertmanager: str, tools: Tools) -> Iterator[None
     file = rendered / "prometheus.yml"
     content = yaml.safe_load(file.read_text())
     content["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
-    content["rule_files"] = [str(path) for path in scaled_rules(rendered / "scaled", FACTOR)]
+    content["rule_files"] = [str(path) for path in scaling.rules(rendered / "rules", rendered / "scaled", FACTOR)]
     file.write_text(yaml.safe_dump(content))
     (rendered / "targets/alertmanager.yml").write_text(yaml.safe_dump([{"targets": [alertmanager]}]))
     url = f"127.0.0.1:{free_port()}"

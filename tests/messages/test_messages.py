@@ -49,7 +49,7 @@ def test_of_a_run_it_links_runbook_dashboard_graph_and_silence(told: Alarm, slac
     assert lines[1].startswith("Trainwarden leaves the run as it is. To do: Look at the run's last output")
     assert lines[2:] == [
         f"<{RUNBOOKS}/TrainwardenRunStalled.md|Runbook>"
-        " · <http://127.0.0.1:3000/d/trainwarden-run/?var-instance=workstation&var-run=lora|Dashboard>"
+        " · <http://127.0.0.1:3000/d/trainwarden-run?var-instance=workstation&var-run=lora|Dashboard>"
         " · <http://prometheus.example:9090/graph?g0.expr=it|Graph>"
         f" · <{SILENCES}{wanted}|Silence>"
     ]
@@ -111,14 +111,12 @@ def test_over_for_a_part_of_a_group_says_what_still_stands(told: Alarm, slack: H
     assert lines[2].endswith(": GPU 0 on workstation is warm.")
 
 
-def test_needing_a_human_says_why_and_that_nothing_more_is_done(told: Alarm, slack: Hook) -> None:
-    told.send(alert("TrainwardenRestartNeedsHuman", "critical"))
-    title, lines = read(slack, 1)
-    assert title == "CRITICAL: Run lora on workstation needs you."
-    assert lines[0].startswith(
-        "Run lora on workstation needs you. Trainwarden cannot help the run by itself. Its reason:"
-    )
-    assert lines[1].startswith("Trainwarden leaves the run alone until then. To do: The run's ledger")
+def test_without_grafana_no_dashboard_is_linked(told: Alarm, slack: Hook) -> None:
+    slow = alert("TrainwardenRunSlow", "warning")
+    slow["annotations"]["dashboard_url"] = "/d/trainwarden-run"  # as it is rendered then
+    told.send(slow)
+    _, lines = read(slack, 1)
+    assert lines[2].startswith(f"<{RUNBOOKS}/TrainwardenRunSlow.md|Runbook> · <http://prometheus.example:9090/")
 
 
 def test_a_mail_has_a_page_and_a_plain_text_that_say_the_same(told: Alarm, mailbox: Mailbox) -> None:

@@ -38,6 +38,12 @@ def recordings() -> list[dict[str, Any]]:
     return [rule for rule in rules() if "record" in rule]
 
 
+def alerts_of(subject: str) -> list[dict[str, Any]]:
+    """Those of one file."""
+    content = yaml.safe_load((RULES / f"{subject}.yml").read_text())
+    return [rule for group in content["groups"] for rule in group["rules"] if "alert" in rule]
+
+
 def annotations(alert: str, severity: str) -> dict[str, str]:
     """As they stand in the rule."""
     (found,) = [r["annotations"] for r in alerts() if (r["alert"], r["labels"]["severity"]) == (alert, severity)]

@@ -24,7 +24,7 @@ WARNINGS = ['severity="warning"']
 """The route that waits while it is quiet."""
 
 GRAFANA = "http://127.0.0.1:3000"
-"""As the shipped templates have it."""
+"""As the shipped rules have it."""
 
 
 def render(
@@ -50,7 +50,7 @@ def render(
     _prometheus(shipped.prometheus, target / "prometheus", addresses, machine or socket.gethostname())
     _alertmanager(shipped.alertmanager, target / "alertmanager", config, addresses, token_file)
     reached = f"http://{addresses['grafana']}" if "grafana" in addresses else ""
-    _link(target, config.notify.grafana_url or reached)
+    _link(target / "prometheus/rules", config.notify.grafana_url or reached)
     _grafana(shipped.grafana, target.absolute() / "grafana", addresses["prometheus"])
     own = msgspec.to_builtins(_in_force(config, addresses["exporter"], token_file))
     _write(target / "trainwarden.yml", _only_set(own), "What exporter and receiver run by.")
@@ -96,9 +96,9 @@ def _alertmanager(shipped: Path, target: Path, config: Config, addresses: Mappin
     _write(target / "alertmanager.yml", content, "Rendered by trainwarden: changes are lost at the next start.")
 
 
-def _link(target: Path, grafana: str) -> None:
-    """Let the links to dashboards, in alerts and in messages, lead to where Grafana answers."""
-    for file in (*target.glob("prometheus/rules/*.yml"), *target.glob("alertmanager/templates/*.tmpl")):
+def _link(rules: Path, grafana: str) -> None:
+    """Let the alerts' links to dashboards lead to where Grafana answers; messages leave out what is then no address."""
+    for file in rules.glob("*.yml"):
         file.write_text(file.read_text().replace(GRAFANA, grafana.rstrip("/")))
 
 
