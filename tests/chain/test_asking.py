@@ -18,11 +18,12 @@ from trainwarden.chain.prometheus import Prometheus
 
 
 @contextmanager
-def answering(body: bytes, status: int = 200) -> Iterator[str]:
-    """A server that says the same to everything."""
+def answering(body: bytes, status: int = 200, *, post: bool = False) -> Iterator[str]:
+    """A server that says the same to every GET, or to every POST."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -31,6 +32,7 @@ def answering(body: bytes, status: int = 200) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
+    setattr(Handler, "do_POST" if post else "do_GET", Handler.answer)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"

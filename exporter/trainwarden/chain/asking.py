@@ -1,4 +1,4 @@
-"""One question to a service: a GET with a deadline, and one sentence where it fails."""
+"""One question to a service, with a deadline, and one sentence where it fails."""
 
 import os
 from functools import partial
@@ -46,11 +46,19 @@ class Service:
         return without_secrets(self.url)
 
     def text(self, path: str = "", **parameters: str) -> str:
-        """The body of the answer. Raises ``AskError``."""
+        """The body of the answer to a GET. Raises ``AskError``."""
+        return self._ask("GET", path, params=parameters)
+
+    def post(self, path: str, body: Any, token: str | None) -> str:
+        """The body of the answer to a POST of ``body`` as JSON, with a bearer token or none. Raises ``AskError``."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return self._ask("POST", path, json=body, headers=headers)
+
+    def _ask(self, method: str, path: str, **sent: Any) -> str:
         # A timeout of requests is for each read: what trickles would be waited for without end.
         deadline: Deadline[requests.Response] = Deadline(self.title, self._seconds)
         try:
-            answer = deadline.run(partial(self._get, path, parameters))
+            answer = deadline.run(partial(self._send, method, path, sent))
         except OverdueError:
             raise AskError(f"{self.title} does not answer within {self._seconds:g} s at {self.shown}") from None
         except (requests.RequestException, ValueError) as error:
@@ -72,11 +80,11 @@ class Service:
         """What to say where an answer is not one of this service's."""
         return AskError(f"what answers at {self.shown} does not speak as {self.title} does: {why}")
 
-    def _get(self, path: str, parameters: dict[str, str]) -> requests.Response:
+    def _send(self, method: str, path: str, sent: dict[str, Any]) -> requests.Response:
         with requests.Session() as session:
             session.trust_env = False  # a proxy of the environment does not know this machine
             session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
-            return session.get(self.url + path, params=parameters, timeout=self._seconds)
+            return session.request(method, self.url + path, timeout=self._seconds, **sent)
 
 
 def without_secrets(url: str) -> str:

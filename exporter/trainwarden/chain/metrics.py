@@ -80,3 +80,13 @@ class Receiver(_Own):
 
     title = "the receiver"
     mark = names.ALERTS_RECEIVED
+
+    def takes(self, token: str | None) -> bool:
+        """Whether it takes webhooks with this bearer token (None: without one). Sends it a message of no alerts."""
+        try:
+            self._base.post("/alerts", {"version": "4", "alerts": []}, token)
+        except AskError as error:
+            if error.status != 401:
+                raise
+            return False
+        return True

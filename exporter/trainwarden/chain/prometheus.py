@@ -1,16 +1,21 @@
 """Prometheus' HTTP API, as much of it as is asked here. The same in 2.42 and in 3.x."""
 
 import math
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 import yaml
 from msgspec import Struct, field
 
+from trainwarden.chain import metrics
 from trainwarden.chain.asking import SECONDS, AskError, Service
+from trainwarden.chain.metrics import Metrics
 
 T = TypeVar("T")
+
+_NEVER = datetime.min.replace(tzinfo=timezone.utc)
+"""What Prometheus says where something has not happened yet."""
 
 
 class Sample(Struct, frozen=True):
@@ -41,7 +46,7 @@ class Target(Struct, frozen=True, kw_only=True, rename="camel"):
 
     def age(self, now: float) -> float:
         """Seconds since the last scrape; infinite before the first."""
-        return math.inf if self.last_scrape.year == 1 else now - self.last_scrape.timestamp()
+        return _ago(self.last_scrape, now)
 
 
 class Alert(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -86,7 +91,11 @@ class RuleGroup(Struct, frozen=True, kw_only=True, rename="camel"):
     rules: list[Rule]
     evaluation_time: float = 0.0
     """Seconds that the last evaluation took."""
-    last_evaluation: datetime | None = None
+    last_evaluation: datetime = _NEVER
+
+    def evaluated_ago(self, now: float) -> float:
+        """Seconds since the last evaluation; infinite before the first."""
+        return _ago(self.last_evaluation, now)
 
 
 class _Answer(Struct, Generic[T], frozen=True):
@@ -131,6 +140,10 @@ class _Version(Struct, frozen=True):
     version: str
 
 
+def _ago(then: datetime, now: float) -> float:
+    return math.inf if then.year == 1 else now - then.timestamp()
+
+
 class Prometheus:
     """The Prometheus at ``url``, its base. Every method raises ``AskError``."""
 
@@ -149,6 +162,10 @@ class Prometheus:
             raise AskError(f"the query {expression} gives a {found.kind}; ask for an instant vector")
         rows = msgspec.convert(found.result, list[_Row])
         return [Sample(row.metric, float(row.value[1]), row.value[0]) for row in rows]
+
+    def formatted(self, expression: str) -> str:
+        """A PromQL expression as Prometheus itself lays it out: the same for all ways to write it."""
+        return self.service.json("/api/v1/format_query", _Answer[str], query=expression).data
 
     def targets(self) -> list[Target]:
         """Everything that is scraped."""
@@ -173,3 +190,7 @@ class Prometheus:
         if not isinstance(loaded, dict):
             raise self.service.stranger("its configuration is not a mapping")
         return loaded
+
+    def metrics(self) -> Metrics:
+        """Its own readings: since when it is up, and whether it took its configuration, among others."""
+        return metrics.parse(self.service, self.service.text("/metrics"))

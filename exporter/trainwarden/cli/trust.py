@@ -1,10 +1,13 @@
-"""Whether the watch can be trusted: the thresholds in force, and the chain link by link."""
+"""Whether the watch can be trusted: the thresholds in force, the chain link by link, and fire drills."""
 
 import sys
+from typing import Any
 
 import click
 
 from trainwarden.cli.shared import load
+
+SERVICES = ("exporter", "receiver", "prometheus", "alertmanager", "grafana")
 
 
 @click.command()
@@ -58,4 +61,30 @@ def drill(ctx: click.Context, fault: str, tell: bool, factor: float, as_json: bo
     sys.exit(conduct.drill(load(ctx), faults, factor=factor, tell=tell, as_json=as_json))
 
 
-COMMANDS = (thresholds, drill)
+def _addresses(command: Any) -> Any:
+    """Where each service answers, if it is not the stack of `trainwarden up` or at its usual port."""
+    for name in reversed(SERVICES):
+        command = click.option(
+            f"--{name}", metavar="URL", envvar=f"TRAINWARDEN_{name.upper()}_URL", help=f"Where {name} answers."
+        )(command)
+    return command
+
+
+@click.command()
+@_addresses
+@click.option("--token-file", type=click.Path(), help="Alertmanager's token as it lies here (Docker: in your secrets).")
+@click.option("--json", "as_json", is_flag=True, help="Print every link as JSON.")
+@click.pass_context
+def doctor(ctx: click.Context, /, token_file: str | None, as_json: bool, **addresses: str | None) -> None:
+    """Walk the whole chain, say what holds at each link, and how to mend what does not.
+
+    Reads only, and shows no secret. Asks the stack that `trainwarden up` runs; else the addresses in trainwarden.yml
+    and the usual ports. An address with a password is better given in the environment: TRAINWARDEN_PROMETHEUS_URL
+    and so on. Exit code 0: the chain holds (there may be warnings); 1: it does not.
+    """
+    from trainwarden.doctor.show import doctor as examine
+
+    ctx.exit(0 if examine(ctx.obj, addresses, token_file, as_json=as_json) else 1)
+
+
+COMMANDS = (thresholds, doctor, drill)

@@ -1,0 +1,41 @@
+"""``trainwarden doctor``: the walk on a terminal, or as JSON."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from trainwarden.doctor.finding import Status
+from trainwarden.doctor.scene import Scene
+from trainwarden.doctor.walk import Examined, holds, walk
+
+_STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.FAILED: "bold red", Status.NOT_REACHED: "dim"}
+
+
+def doctor(config_file: Path | None, given: Mapping[str, str | None], token_file: str | None, *, as_json: bool) -> bool:
+    """Walk the chain and print every link; returns whether it holds."""
+    examined = list(walk(Scene(config_file, given, token_file)))
+    if as_json:
+        told = {"holds": holds(examined), "links": examined}
+        print(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
+    else:
+        _print(examined)
+    return holds(examined)
+
+
+def _print(examined: list[Examined]) -> None:
+    console = Console()
+    table = Table("link", "", "found", title="the chain", title_justify="left", title_style="bold")
+    for one in examined:
+        style = _STYLES[one.status]
+        table.add_row(one.title, f"[{style}]{one.status.value}[/]", escape(one.found))
+    console.print(table)
+    amiss = [one for one in examined if one.status in (Status.WARNING, Status.FAILED)]
+    for one in amiss:
+        console.print(f"[{_STYLES[one.status]}]{one.title}:[/] ", end="")
+        console.print(one.mend, markup=False, highlight=False, soft_wrap=True)
+    if holds(examined):
+        console.print("[green]The chain holds.[/]")

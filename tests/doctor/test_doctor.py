@@ -1,0 +1,336 @@
+"""`trainwarden doctor` on a real stack: well, and with each link broken in turn."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.chain.test_asking import answering
+from tests.doctor.conftest import SECRET, Stack, amiss, broken
+from tests.support.nvml import FakeDriver
+from tests.support.ports import free_port
+from trainwarden.doctor import scene as scenes
+from trainwarden.doctor.finding import Status
+from trainwarden.doctor.walk import LINKS
+from trainwarden.runs.folder import RunFolder
+from trainwarden.version import VERSION
+
+FAILED, WARNING, NOT_REACHED = Status.FAILED, Status.WARNING, Status.NOT_REACHED
+
+
+def test_a_stack_that_is_well_is_said_to_be_and_no_secret_is_shown(stack: Stack, nvml: FakeDriver) -> None:
+    stack.home.environment |= {**nvml.environment(), "COLUMNS": "200"}
+    done = stack.home.trainwarden("doctor", "--json")
+    told = json.loads(done.stdout)
+    assert {link["link"]: link["status"] for link in told["links"]} == {link.name: "ok" for link in LINKS}
+    assert told["holds"] is True
+    assert done.returncode == 0
+    table = stack.home.trainwarden("doctor")
+    assert table.stdout.rstrip().endswith("The chain holds.")
+    assert table.returncode == 0
+    for secret in (stack.home.stack.token_path.read_text(), SECRET):
+        assert secret not in done.stdout + table.stdout + done.stderr + table.stderr
+
+
+@pytest.mark.heavy
+def test_a_stack_that_has_just_begun_is_borne_with(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.edit("prometheus/targets/exporter.yml", lambda _: [])
+    stack.until("exporter-target", FAILED, "no target")
+    monkeypatch.setattr(scenes, "YOUNG_SECONDS", 3600.0)
+    found = stack.examine()
+    assert found["exporter-target"].status == WARNING
+    assert found["exporter-target"].found.startswith(
+        "Prometheus has no target of the job trainwarden; Prometheus began"
+    )
+    assert broken(found) == []
+
+
+def test_a_mistake_in_trainwarden_yml(stack: Stack) -> None:
+    stack.configuration.write_text("thresholds: {swap_used_byte: {warning: 1}}")
+    done = stack.home.trainwarden("doctor")
+    assert done.returncode == 1
+    found = stack.examine()
+    assert broken(found) == ["configuration"]
+    assert "swap_used_byte: unknown signal (did you mean 'swap_used_bytes'?)" in found["configuration"].found
+    assert found["exporter"].status == found["grafana"].status == NOT_REACHED
+    assert found["exporter"].found == "first: configuration"
+
+
+@pytest.mark.parametrize(
+    ("service", "hanging"),
+    [
+        ("exporter", {"thresholds", "exporter-target", "machine-name"}),
+        ("receiver", {"receiver-target", "machine-name", "route", "token", "mode"}),
+        ("alertmanager", {"sending", "arrival", "route", "token", "people"}),
+        (
+            "prometheus",
+            {
+                "exporter-target",
+                "receiver-target",
+                "machine-name",
+                "rules",
+                "evaluation",
+                "watchdog",
+                "sending",
+                "arrival",
+            },
+        ),
+    ],
+)
+def test_a_service_that_is_down(stack: Stack, service: str, hanging: set[str]) -> None:
+    with stack.without(service):
+        found = stack.until(service, FAILED, "connection refused")
+    assert broken(found) == [service]
+    assert amiss(found).keys() == {service, *hanging}
+    assert f"127.0.0.1:{stack.home.ports[service]}" in found[service].found
+    assert found[service].mend.startswith("Start it (trainwarden up --detach")
+
+
+def test_an_exporter_whose_sensor_fails(stack: Stack) -> None:
+    run = stack.runs / "luca"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text("{")
+    found = stack.until("exporter", FAILED, "no whole reading from collector runs")
+    assert broken(found) == ["exporter"]
+    assert str(stack.home.stack.log("exporter")) in found["exporter"].mend
+    (run / "run.json").unlink()
+    run.rmdir()
+
+
+def test_an_exporter_of_another_version_or_without_its_thresholds(stack: Stack) -> None:
+    with answering(b'trainwarden_build_info{version="0.0.1"} 1\n') as url:
+        found = stack.examine({"exporter": url})
+    assert (found["exporter"].status, found["thresholds"].status) == (WARNING, FAILED)
+    assert found["exporter"].found == f"it is of version 0.0.1, and this command of {VERSION}"
+    assert "swap_used_bytes/warning" in found["thresholds"].found
+
+
+def test_an_exporter_that_goes_by_an_older_trainwarden_yml(stack: Stack) -> None:
+    with stack.configuration.open("a") as file:
+        file.write("thresholds: {swap_used_bytes: {warning: 1}}\n")
+    found = stack.examine()
+    assert amiss(found) == {"thresholds": WARNING}
+    assert found["thresholds"].found.endswith("other numbers than trainwarden.yml: swap_used_bytes/warning")
+
+
+def test_a_target_with_a_wrong_port(stack: Stack) -> None:
+    port = free_port()
+    stack.edit("prometheus/targets/exporter.yml", lambda entries: entries[0].update(targets=[f"127.0.0.1:{port}"]))
+    found = stack.until("exporter-target", FAILED, f"http://127.0.0.1:{port}/metrics: ")
+    assert broken(found) == ["exporter-target"]
+    assert "connection refused" in found["exporter-target"].found
+    assert f"it answers at 127.0.0.1:{stack.home.ports['exporter']}" in found["exporter-target"].mend
+    assert "targets/exporter.yml" in found["exporter-target"].mend
+
+
+@pytest.mark.heavy
+def test_a_machine_that_is_named_with_its_port_or_in_two_ways(stack: Stack) -> None:
+    stack.edit("prometheus/targets/receiver.yml", lambda entries: [{"targets": entries[0]["targets"]}])
+    found = stack.until("receiver-target", FAILED, f"127.0.0.1:{stack.home.ports['receiver']}, with a port")
+    assert broken(found) == ["receiver-target"]
+    stack.edit("prometheus/targets/receiver.yml", lambda entries: entries[0].update(labels={"instance": "other"}))
+    found = stack.until("machine-name", FAILED, "the receiver is called other and the exporter ")
+    assert broken(found) == ["machine-name"]
+
+
+def test_a_file_of_rules_that_is_missing(stack: Stack) -> None:
+    (stack.rendered / "prometheus/rules/watch.yml").unlink()
+    stack.reload("prometheus")
+    found = stack.until("rules", FAILED, "rules are not loaded, Trainwarden")
+    assert broken(found) == ["rules"]
+    assert "this version's watch.yml into the folder rules/" in found["rules"].mend
+    assert found["watchdog"].status == NOT_REACHED
+
+
+@pytest.mark.heavy
+def test_a_file_of_rules_that_prometheus_refuses(stack: Stack) -> None:
+    (stack.rendered / "prometheus/rules/run.yml").write_text("groups: [{name: x, rules: [{alert: X, expr: 'sum('}]}]")
+    stack.reload("prometheus")
+    found = stack.until("rules", FAILED, "refused its configuration or rules at the last reload")
+    assert broken(found) == ["rules"]
+    assert "promtool check config" in found["rules"].mend
+
+
+def _rewrite(name: str, **changes: Any) -> Callable[[Any], None]:
+    def change(content: Any) -> None:
+        for group in content["groups"]:
+            for rule in group["rules"]:
+                if rule.get("alert") == name:
+                    rule.update(changes)
+
+    return change
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    "changes", [{"expr": "vector(2) > 1"}, {"for": "7m"}, {"labels": {"severity": "info", "x": "y"}}]
+)
+def test_rules_of_another_version(stack: Stack, changes: dict[str, Any]) -> None:
+    stack.edit("prometheus/rules/watch.yml", _rewrite("TrainwardenWatchdog", **changes))
+    stack.reload("prometheus")
+    found = stack.until("rules", WARNING, "not as this version ships them: TrainwardenWatchdog")
+    assert amiss(found).get("rules") == WARNING
+    assert broken(found) == []
+
+
+@pytest.mark.heavy
+def test_a_rule_that_cannot_be_evaluated(stack: Stack) -> None:
+    stack.edit("prometheus/rules/watch.yml", _rewrite("TrainwardenReceiverDown", expr="up + on () up"))
+    stack.reload("prometheus")
+    found = stack.until("evaluation", FAILED, "TrainwardenReceiverDown cannot be evaluated: ")
+    assert broken(found) == ["evaluation"]
+
+
+@pytest.mark.heavy
+def test_a_watchdog_that_does_not_fire(stack: Stack) -> None:
+    stack.edit("prometheus/rules/watch.yml", _rewrite("TrainwardenWatchdog", expr="vector(1) > 2"))
+    stack.reload("prometheus")
+    found = stack.until("watchdog", FAILED, "TrainwardenWatchdog does not fire")
+    assert broken(found) == ["watchdog"]
+    assert found["arrival"].status == NOT_REACHED
+
+
+@pytest.mark.heavy
+def test_prometheus_that_knows_no_alertmanager_and_one_that_sends_elsewhere(stack: Stack) -> None:
+    stack.edit("prometheus/targets/alertmanager.yml", lambda _: [])
+    found = stack.until("sending", FAILED, "Prometheus knows no Alertmanager")
+    assert broken(found) == ["sending"]
+    port = free_port()
+    stack.edit("prometheus/targets/alertmanager.yml", lambda _: [{"targets": [f"127.0.0.1:{port}"]}])
+    found = stack.until("arrival", FAILED, f"has not come, though Prometheus sends to http://127.0.0.1:{port}")
+    assert broken(found) == ["arrival"]
+
+
+def _route_to_notify(content: Any) -> None:
+    for branch in content["route"]["routes"]:
+        if branch["receiver"] == "trainwarden":
+            branch["receiver"] = "notify"
+
+
+def _webhook(**changes: Any) -> Callable[[Any], None]:
+    def change(content: Any) -> None:
+        (receiver,) = [entry for entry in content["receivers"] if entry["name"] == "trainwarden"]
+        receiver["webhook_configs"][0].update(changes)
+
+    return change
+
+
+def _mute(content: Any) -> None:
+    content["mute_time_intervals"] = [
+        {"name": "nights", "time_intervals": [{"times": [{"start_time": "00:00", "end_time": "06:00"}]}]}
+    ]
+    for branch in content["route"]["routes"]:
+        branch["mute_time_intervals"] = ["nights"]
+
+
+def _inhibit(content: Any) -> None:
+    content["inhibit_rules"].append(
+        {"source_matchers": ["alertname=X"], "target_matchers": ['severity=~"critical|warning"']}
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_route_to_notify, "TrainwardenRunHung reaches notify, and not the receiver's webhook"),
+        (_mute, "TrainwardenRunHung does not reach the receiver in nights"),
+        (_inhibit, "TrainwardenRunHung can be kept back by an inhibition rule"),
+        (_webhook(send_resolved=False), "the receiver is not told when an alert is over"),
+        (_webhook(max_alerts=1), "the receiver is told of some of the alerts only"),
+        (_webhook(url="http://127.0.0.1:1/alerts"), "alerts are posted to 127.0.0.1:1, and the receiver answers at "),
+    ],
+)
+def test_a_route_that_does_not_lead_to_the_receiver(stack: Stack, change: Callable[[Any], None], words: str) -> None:
+    stack.edit("alertmanager/alertmanager.yml", change)
+    stack.reload("alertmanager")
+    found = stack.until("route", FAILED, words)
+    assert broken(found) == ["route"]
+    assert found["route"].mend.startswith("Have alertmanager.yml written anew: trainwarden down && trainwarden up")
+
+
+def test_a_token_that_is_not_the_receivers(stack: Stack, tmp_path: Path) -> None:
+    other = tmp_path / "token"
+    other.write_text("another-secret")
+    stack.edit(
+        "alertmanager/alertmanager.yml",
+        _webhook(http_config={"authorization": {"type": "Bearer", "credentials_file": str(other)}}),
+    )
+    stack.reload("alertmanager")
+    found = stack.until("token", FAILED, f"does not take the token that Alertmanager sends ({other})")
+    assert broken(found) == ["token"]
+    assert "another-secret" not in str(found)
+    assert stack.examine(token_file=str(stack.home.stack.token_path))["token"].status == Status.OK
+    other.unlink()
+    assert stack.examine()["token"].found == f"{other}: No such file or directory"
+    stack.edit("alertmanager/alertmanager.yml", _webhook(http_config={}))
+    stack.reload("alertmanager")
+    stack.until("token", FAILED, "the receiver asks for a token, and Alertmanager sends none from a file")
+
+
+def test_a_receiver_that_may_not_act(stack: Stack) -> None:
+    run = RunFolder("luca", stack.runs)
+    run.create()
+    run.pause_path.touch()
+    found = stack.examine()
+    assert amiss(found) == {"mode": WARNING}
+    assert found["mode"].found == "left alone: luca (paused)"
+    run.pause_path.unlink()
+    shutil.rmtree(run.path)
+    with stack.configuration.open("a") as file:
+        file.write("receiver: {mode: observe}\n")
+    found = stack.examine()
+    assert amiss(found) == {"mode": WARNING}
+    assert "receiver.mode: observe" in found["mode"].found
+
+
+def test_a_secret_of_slack_that_is_missing_or_empty(stack: Stack) -> None:
+    stack.slack.unlink()
+    found = stack.examine()
+    assert broken(found) == ["people"]
+    assert (
+        found["people"].found == f"notify.slack.api_url_file: {stack.slack} cannot be read: No such file or directory"
+    )
+    stack.slack.write_text("\n")
+    assert stack.examine()["people"].found == f"notify.slack.api_url_file: {stack.slack} is empty"
+
+
+def test_nobody_who_is_told_and_one_who_is_told_of_in_trainwarden_yml_only(stack: Stack) -> None:
+    def nobody(content: Any) -> None:
+        for receiver in content["receivers"]:
+            receiver.pop("slack_configs", None)
+
+    stack.edit("alertmanager/alertmanager.yml", nobody)
+    stack.reload("alertmanager")
+    found = stack.until(
+        "people", FAILED, "notify.slack is set in trainwarden.yml, and Alertmanager does not know of it"
+    )
+    assert broken(found) == ["people"]
+    stack.configuration.write_text("{}")
+    assert amiss(stack.examine()) == {"people": WARNING}
+
+
+def test_messages_that_do_not_arrive(stack: Stack) -> None:
+    with answering(b"no_service", 404, post=True) as url:
+        stack.slack.write_text(f"{url}/services/T/B/X")
+        stack.restart("alertmanager")  # so that it counts anew
+        alert = {"labels": {"alertname": "TrainwardenHostSwap", "severity": "critical", "instance": "x"}}
+        assert requests.post(stack.home.get("alertmanager", "/").url + "api/v2/alerts", json=[alert], timeout=5).ok
+        found = stack.until("people", FAILED, "messages since Alertmanager's start failed")
+    assert broken(found) == ["people"]
+    stack.slack.write_text(stack.slack_url)
+    stack.restart("alertmanager")
+
+
+def test_grafana_where_there_is_one(stack: Stack) -> None:
+    gone = f"http://127.0.0.1:{free_port()}"
+    assert broken(stack.examine({"grafana": gone})) == ["grafana"]
+    with answering(b'{"database": "ok", "version": "13.2.0", "status": "OK"}') as url:
+        assert stack.examine({"grafana": url})["grafana"].found == f"{url}: up, and reaches Prometheus"
+    with answering(b'{"database": "ok", "status": "ERROR", "message": "no such host"}') as url:
+        found = stack.examine({"grafana": url})
+    assert found["grafana"].found == "its data source trainwarden-prometheus: no such host"
+    assert broken(found) == ["grafana"]
