@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import compare, follower, growth, heartbeat, programs, report, supervise
+from tests.bench import compare, follower, growth, heartbeat, programs, report, restart, supervise
 from tests.bench.bench import Bench
 from tests.bench.report import Part
 
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[Bench], Part]] = {
     "follower": follower.run,
     "heartbeat": heartbeat.run,
     "supervise": supervise.run,
+    "restart": restart.run,
 }
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.bench import floor, follower, report, scrapes
+from tests.bench import again, floor, follower, report, restart, scrapes
 from tests.bench.client import Client, count_series
 from tests.bench.processes import cpu_seconds, parse_resident, resident_bytes, started
 from tests.bench.report import Part, Target
 from tests.bench.tally import Tally
+from tests.support import storm
 from tests.support.nvml import FakeDriver
 from tests.support.wait import wait_until
 
@@ -152,3 +153,24 @@ def test_a_call_that_the_driver_refuses_stops_the_floor(nvml: FakeDriver) -> Non
 
 def test_the_floors_page_has_every_series() -> None:
     assert floor.template(['a{b="5%"}', "c"]) % (1.0, 2.5) == 'a{b="5%"} 1.0\nc 2.5\n'
+
+
+def test_the_storms_p99_is_one_of_its_answers() -> None:
+    answers = [storm.Answer(200, seconds) for seconds in (0.3, 0.1, 0.2)]
+    assert storm.p99(answers) == 0.3
+
+
+def test_a_step_counts_as_new_only_behind_the_resume() -> None:
+    step = b"steps:   0%|     | 3/10000 [00:00<?]"
+    assert not restart._steps_again(step + b"RuntimeError")
+    assert not restart._steps_again(step + b"resume training from local state\nsteps:   0%|     | 0/10000 [00:00<?]")
+    assert restart._steps_again(b"resume training from local state\n" + step)
+
+
+def test_who_is_started_again_goes_on_from_its_newest_state(tmp_path: Path) -> None:
+    assert "--resume" not in again.command(tmp_path, "10", "35")
+    for epoch in (2, 10):
+        (tmp_path / f"again-{epoch:06d}-state").mkdir()
+    assert again.command(tmp_path, "10", "35")[-4:] == [
+        "--resume", str(tmp_path / "again-000010-state"), "--initial_epoch", "11",
+    ]  # fmt: skip
