@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
-from docs.build import metrics, nights, remedies
+from docs.build import alerts, metrics, nights, remedies
 
 FOLDER = Path(__file__).resolve().parents[1]
 
 
 def rendered() -> dict[str, str]:
     """Every generated page, by file name."""
-    return {"metrics.md": metrics.page(), "nights.md": nights.page(), "remedies.md": remedies.page()}
+    return {
+        "alerts.md": alerts.page(),
+        "metrics.md": metrics.page(),
+        "nights.md": nights.page(),
+        "remedies.md": remedies.page(),
+    }
 
 
 def main() -> None:

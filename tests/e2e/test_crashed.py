@@ -48,6 +48,8 @@ def test_a_training_that_is_killed_is_resumed_once_and_ends_as_if_nothing_had_be
     assert run.generation() == 2
     assert [Path(entry["checkpoint"]).name for entry in run.ledger("launched")] == [newest]
     assert (run.checkpoints / "killed.safetensors").read_bytes() == undisturbed
+    recovered = 'ALERTS{alertname="TrainwardenRunRecovered",alertstate="firing",run="killed"}'
+    wait_until(lambda: watch.query(recovered), 60, "people are told that it trains on")
 
 
 def test_a_training_in_tmux_is_resumed_in_its_pane_and_ends_as_if_nothing_had_been(

@@ -6,6 +6,7 @@ import pytest
 
 from tests.rules.promtool import Stands, check, stands
 from tests.rules.story import Levels, Night, Run, caching, ended, key, starting, training
+from tests.rules.surroundings import RECEIVER
 from trainwarden import names
 from trainwarden.model import ErrorKind, Phase
 from trainwarden.stack.tools import Tools
@@ -38,6 +39,7 @@ WSL2 = {
     key(names.HOST_INFO, "wsl2", "5.15.153.1-microsoft-standard-WSL2"): ((0, 1),),
 }
 CHECKPOINTING = {key(names.RUN_SETTING, "lora", "gradient_checkpointing"): ((5, 1),)}
+REMEDY_C = "gradient_checkpointing: false → true"
 HALF_AN_HOUR = {("launch_age_seconds", "gradient_checkpointing"): 1800.0}
 SIX_HOURS = Run([*START, training(375), ended(Phase.FINISHED)])
 
@@ -80,6 +82,14 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
             80,
             [Run([*START, training(45), ended(Phase.FINISHED)], thresholds=HALF_AN_HOUR)],
             also={**WSL2, **CHECKPOINTING},
+        ),
+        [_of_run("TrainwardenRunLongWithGradientCheckpointing", "warning", 37, 65)],
+    ),
+    "long with it as a remedy that a restart took": (
+        Night(
+            80,
+            [Run([*START, training(45), ended(Phase.FINISHED)], thresholds=HALF_AN_HOUR)],
+            also={**WSL2, key(names.RUN_ADAPTED, "lora", "vram C", REMEDY_C, job=RECEIVER): ((10, 1),)},
         ),
         [_of_run("TrainwardenRunLongWithGradientCheckpointing", "warning", 37, 65)],
     ),
