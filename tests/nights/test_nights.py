@@ -68,6 +68,17 @@ def test_the_hang_is_named_within_a_quarter_of_an_hour_and_only_the_generation_t
     assert dict(hung.labels)["generation"] == "1"
 
 
+def test_the_run_that_died_was_warned_of_before() -> None:
+    (warned,) = _of("died-in-epoch-4", "TrainwardenRunLongWithGradientCheckpointing")
+    (died,) = _of("died-in-epoch-4", "TrainwardenRunCudaUnknownError")
+    assert died.since - warned.since >= 20
+
+
+def test_the_recovery_of_the_hang_is_told() -> None:
+    (recovered,) = _of("hang-at-three", "TrainwardenRunRecovered")
+    assert recovered.since > max(one.since for one in _of("hang-at-three", "TrainwardenRunRestarting"))
+
+
 @pytest.mark.parametrize("told", EVERY)
 def test_its_series_are_those_that_are_exported(told: Told) -> None:
     recorded = {exported.name_and_labels(series) for series in recording.replayed(recording.read(told.name))}

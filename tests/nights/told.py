@@ -4,13 +4,18 @@ The figures are the guide's (§1 and §3); what it does not tell is said to be a
 `make golden`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from types import MappingProxyType
 
-from tests.rules.story import Chapter, Levels, Night, Run, blocked, ended, saving, starting, training, up
-from trainwarden.guide import PROFILES
-from trainwarden.model import Phase
+from tests.rules.story import Chapter, Levels, Night, Run, blocked, ended, key, saving, starting, training, up
+from tests.rules.surroundings import RECEIVER
+from trainwarden import names
+from trainwarden.guide import GIB, PROFILES
+from trainwarden.model import ErrorKind, Phase
+from trainwarden.names import Family
+from trainwarden.restart.states import State
 
 BEGINS = datetime(2026, 1, 9, 22, 30, tzinfo=timezone.utc)
 SCRAPE_SECONDS = 60
@@ -20,7 +25,13 @@ TWO_EPOCHS = 71.25
 STEP, SLOW_STEP = 2.5, 2.5 / PROFILES["conservative"].speed
 AT_REST, LOADED = 5 / 30, 10 / 30
 """Share of RAM in use: the desktop alone, and with the model and the images being read. Assumed."""
-RECEIVER: dict[str, Levels] = {up("trainwarden-receiver"): ((0, 1),)}
+RUN = "lora"
+ANSWERS: dict[str, Levels] = {up(RECEIVER): ((0, 1),)}
+UNDER_WSL2: dict[str, Levels] = {
+    key(names.HOST_INFO, "linux", "6.1.0-28-amd64"): ((0, None),),
+    key(names.HOST_INFO, "wsl2", "5.15.153.1-microsoft-standard-WSL2"): ((0, 1),),
+    key(names.RUN_SETTING, RUN, "gradient_checkpointing"): ((5, 1),),
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,28 @@ def climb(since: float, until: float, low: float, high: float, every: float = 5)
         yield since + number * every, low + (high - low) * number * every / (until - since)
 
 
-def _night(minutes: float, run: Run, ram: Levels, celsius: float, swap: Levels = ((0, 283),)) -> Night:
+def of_receiver(family: Family, *labels: str) -> str:
+    """One of the receiver's own series about the run."""
+    return key(family, RUN, *labels, job=RECEIVER)
+
+
+def restarting(states: Sequence[tuple[float, State]]) -> dict[str, Levels]:
+    """The receiver goes through these states, each from its minute on; it watches before."""
+    turns = [(5.0, State.WATCHING), *states]
+    return {
+        of_receiver(names.RESTART_STATE, state.value): [(since, float(state is now)) for since, now in turns]
+        for state in State
+    }
+
+
+def _night(
+    minutes: float,
+    run: Run,
+    ram: Levels,
+    celsius: float,
+    swap: Levels = ((0, 283),),
+    also: Mapping[str, Levels] = MappingProxyType({}),
+) -> Night:
     return Night(
         minutes,
         [run],
@@ -64,7 +96,7 @@ def _night(minutes: float, run: Run, ram: Levels, celsius: float, swap: Levels =
         ram_used=ram,
         swap_mib=swap,
         celsius=((0, 36), (8, celsius), (minutes - 20, 38)),
-        also=RECEIVER,
+        also={**ANSWERS, **also},
     )
 
 
@@ -103,9 +135,9 @@ DIED = Told(
     "died-in-epoch-4",
     "The run that died in epoch 4, after 6.5 hours",
     "Guide §3: planned for 20 epochs, with gradient checkpointing under WSL2, dead of `CUDA unknown error` after "
-    "6.5 hours. The aggressive profile; the length of an epoch (115 minutes) is assumed. Its only checkpoint is of "
-    "epoch 2, hours old by then. The receiver only observes (`mode: observe`), so the run lies dead until morning, "
-    "as it did for the guide's author.",
+    "6.5 hours. A warning stands from the sixth hour on. The aggressive profile; the length of an epoch (115 "
+    "minutes) is assumed. Its only checkpoint is of epoch 2, hours old by then. The receiver only observes (`mode: "
+    "observe`), so the run lies dead until morning, as it did for the guide's author.",
     _night(
         540,
         Run(
@@ -113,27 +145,34 @@ DIED = Told(
                 *loading(),
                 *epochs(1, 230, STEP / PROFILES["aggressive"].speed, 15.9),
                 training(390 - 14 - 231.5, STEP / PROFILES["aggressive"].speed, vram=15.9, saves_every=None),
-                ended(Phase.FAILED),
+                Chapter(Phase.FAILED, 10_000, error=ErrorKind.CUDA_UNKNOWN),
             ],
             profile="aggressive",
         ),
         _ram(18 / 30, 395),
         62,
+        also=UNDER_WSL2,
     ),
 )
 
+_SWAPS: dict[str, Levels] = {
+    key(names.HOST_SWAP_IN): ((0, 49152), *climb(380, 480, 49152, 40 * GIB, every=1)),
+    key(names.HOST_PRESSURE_WAITING): ((0, 4.25), *climb(380, 480, 4.25, 900, every=1)),
+    key(names.HOST_PRESSURE_STALLED): ((0, 1.5), *climb(380, 480, 1.5, 300, every=1)),
+}
 LEAK = Told(
     "leak-into-swap",
     "A slow leak of RAM, into swap",
     "A balanced run whose data loader keeps what it has read: over two GB an hour from midnight on. When RAM is "
-    "full the machine swaps, and the last two epochs become slow (3.4 s a step). The run ends by itself before "
-    "anything breaks.",
+    "full the machine swaps, and the last two epochs become slow (3.4 s a step): 7 MB/s come back from swap, and "
+    "every task waits for 5 % of the time. The run ends by itself before anything breaks.",
     _night(
         540,
         Run([*loading(), *epochs(5), *epochs(1, 97, 3.4), ended(Phase.FINISHED)]),
         (*_ram(13 / 30, 90)[:3], *climb(90, 475, 13 / 30, 28 / 30), (481, AT_REST)),
         52,
         swap=((0, 283), *climb(380, 480, 283, 3000), (481, 290)),
+        also=_SWAPS,
     ),
 )
 
@@ -148,6 +187,23 @@ _HANGS: Sequence[Chapter] = [
     *epochs(3),
     ended(Phase.FINISHED),
 ]
+_LAUNCHED, _STEPS_AGAIN = _HANGS_AT + 16, _HANGS_AT + 30  # the second generation, and its first step
+_TURNS = [
+    (_HANGS_AT + 12, State.LOOKING),
+    (_HANGS_AT + 13, State.STOPPING),
+    (_HANGS_AT + 15, State.PAUSING),
+    (_LAUNCHED, State.PROBATION),
+    (_STEPS_AGAIN + 1, State.WATCHING),
+]
+_RESTART: dict[str, Levels] = {
+    **restarting(_TURNS),
+    of_receiver(names.RESTARTS, "hung"): ((5, 0), (_LAUNCHED, 1)),
+    of_receiver(names.RESTART_BUDGET): ((5, 3), (_LAUNCHED, 2), (_STEPS_AGAIN + TWO_EPOCHS + 1, 3)),
+    of_receiver(names.RECOVERY_TIME): ((_STEPS_AGAIN + 1, (_STEPS_AGAIN + 1) * 60),),
+    of_receiver(names.RECOVERY_STEP): ((_STEPS_AGAIN + 1, 6 * 855),),
+    of_receiver(names.RECOVERY_STEPS_LOST): ((_STEPS_AGAIN + 1, round(33.75 * 60 / STEP)),),
+    of_receiver(names.RECOVERY_TIME_LOST): ((_STEPS_AGAIN + 1, 19 * 60),),
+}
 HANG = Told(
     "hang-at-three",
     "A hang at 03:00, and its restart",
@@ -155,7 +211,7 @@ HANG = Told(
     "checkpoint is of epoch 6, 34 minutes old. The restart alert stands after twelve minutes; the receiver looks "
     "again, stops the run, waits a minute, and resumes it as generation 2. Epochs 7 to 12 are trained until "
     "morning, and generation 2 has no restart alert.",
-    _night(540, Run(_HANGS), _ram(13 / 30, 520), 47),
+    _night(540, Run(_HANGS), _ram(13 / 30, 520), 47, also=_RESTART),
 )
 
 NIGHTS = (BALANCED, CONSERVATIVE, DIED, LEAK, HANG)
