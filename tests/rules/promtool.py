@@ -98,10 +98,12 @@ def at(expected: Sequence[Stands], minute: float) -> list[Stands]:
     return [one for one in expected if one.since <= minute and (one.until is None or minute < one.until)]
 
 
-def standing(minute: float, expected: Sequence[Stands]) -> dict[str, Any]:
-    """The question which alerts stand at that minute, and what is expected."""
-    alerts = 'ALERTS{alertstate="firing", alertname!="TrainwardenWatchdog"}'
-    return _question(f"group by ({','.join(IDENTITY)}) ({alerts})", minute, expected)
+def standing(minute: float, expected: Sequence[Stands], unasked: Iterable[str] = ()) -> dict[str, Any]:
+    """The question which alerts stand at that minute, but those that are not asked about, and what is expected."""
+    left_out = sorted({"TrainwardenWatchdog", *unasked})
+    alerts = f'ALERTS{{alertstate="firing", alertname!~"{"|".join(left_out)}"}}'
+    asked = [one for one in expected if one.alert not in left_out]
+    return _question(f"group by ({','.join(IDENTITY)}) ({alerts})", minute, asked)
 
 
 def _ever(night: Night, expected: Sequence[Stands]) -> dict[str, Any]:
