@@ -1,0 +1,17 @@
+"""Programs that not every machine has: a heavy test skips without them, but never in CI, which is to install them."""
+
+import os
+import shutil
+
+import pytest
+
+
+def need(*programs: str, root: bool = False) -> None:
+    """Skip where one is missing, or where ``root`` is needed and we are not; with ``CI=true``, fail."""
+    missing = [name for name in programs if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None]
+    reason = f"not installed: {', '.join(missing)}" if missing else "needs root" if root and os.geteuid() else ""
+    if not reason:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason} (.ci/run installs what these tests need)")
+    pytest.skip(reason)
