@@ -1,6 +1,6 @@
 """What a user says of an engine that is to launch a run in our keeper's place: the keys below ``launcher:``."""
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class TmuxOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,11 +25,33 @@ class CommandOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Seconds for one of them."""
 
 
+class DockerOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``launcher.docker:``."""
+
+    container: str
+    """Name or id of the container that runs the training, or is to be the pattern of those that do."""
+    socket: str | None = None
+    """Path of the daemon's socket; by default what ``DOCKER_HOST`` names, else ``/var/run/docker.sock``."""
+
+
+class SlurmOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``launcher.slurm:``."""
+
+    script: str
+    """The job script, absolute or below the working directory; its last line is `exec trainwarden exec NAME`."""
+    arguments: list[str] = field(default_factory=list)
+    """Further options of sbatch, such as ``--partition=gpu``; they outweigh the script's ``#SBATCH`` lines."""
+    interval: float = 10.0
+    """Seconds between two looks at the job: a controller has many users."""
+
+
 class Launching(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``launcher:``: exactly one engine."""
 
     tmux: TmuxOptions | None = None
     command: CommandOptions | None = None
+    docker: DockerOptions | None = None
+    slurm: SlurmOptions | None = None
 
     def chosen(self) -> list[str]:
         """The names of the engines that are given."""

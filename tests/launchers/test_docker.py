@@ -11,8 +11,9 @@ from tests.support.docker import Docker, running_docker
 from tests.support.external import need
 from tests.support.wait import wait_until
 from trainwarden.errors import RefusedError, TrainwardenError
-from trainwarden.launchers.docker import DockerEngine, DockerOptions
+from trainwarden.launchers.docker import DockerEngine
 from trainwarden.launchers.engine import Order, Status
+from trainwarden.launching import DockerOptions
 
 pytestmark = pytest.mark.heavy
 SECONDS = 30

@@ -17,4 +17,4 @@ def test_it_loads_and_names_an_engine(path) -> None:  # type: ignore[no-untyped-
 
 
 def test_there_are_examples() -> None:
-    assert [path.stem for path in EXAMPLES] == ["kubectl", "systemd"]
+    assert [path.stem for path in EXAMPLES] == ["docker", "kubectl", "slurm", "systemd"]

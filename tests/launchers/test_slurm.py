@@ -13,7 +13,8 @@ from tests.support.slurm import Slurm, running_slurm
 from tests.support.wait import wait_until
 from trainwarden.errors import RefusedError, TrainwardenError
 from trainwarden.launchers.engine import Order, Status
-from trainwarden.launchers.slurm import SlurmEngine, SlurmOptions
+from trainwarden.launchers.slurm import SlurmEngine
+from trainwarden.launching import SlurmOptions
 
 pytestmark = pytest.mark.heavy
 WRAPPER = Path(__file__).with_name("wrapper.py")
@@ -189,7 +190,7 @@ def test_a_job_that_slurm_requeues_never_starts_from_zero(slurm: Slurm, world: W
     wait_until(lambda: slurm.show(job)["JobState"] == "FAILED", OVER, "the requeued job ran and found no order")
     assert world.said(1).count("one") == 1
     assert "no order" in world.said(1)
-    assert world.engine.probe(first) == Status(alive=False)
+    assert world.engine.probe(first) == Status(alive=False, cut_off=True)
     second = world.start(2, "echo two")
     assert second.split()[0] == job
     assert world.ended(second).exit_code == 0

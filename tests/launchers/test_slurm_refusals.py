@@ -6,7 +6,8 @@ import pytest
 
 from trainwarden.errors import RefusedError
 from trainwarden.launchers.engine import Order
-from trainwarden.launchers.slurm import SlurmEngine, SlurmOptions
+from trainwarden.launchers.slurm import SlurmEngine
+from trainwarden.launching import SlurmOptions
 
 
 def order(folder: Path, output: str = "/runs/luca/output.1.log") -> Order:

@@ -13,7 +13,11 @@ from trainwarden.cli.shared import given, load, of_a_training, warn
 @click.argument("name")
 @click.option("--cwd", type=click.Path(file_okay=False), help="Working directory of the training.")
 @of_a_training
-@click.option("--launcher", type=click.Choice(["tmux", "command"]), help="What starts it instead (docs/launchers.md).")
+@click.option(
+    "--launcher",
+    type=click.Choice(["tmux", "command", "docker", "slurm"]),
+    help="What starts it instead (docs/launchers.md).",
+)
 @click.option("--adapt", type=click.Choice(["guide"]), help="Step down by the guide after an out-of-memory error.")
 @click.option("--detach", "-d", is_flag=True, help="Return at once instead of showing the output.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)

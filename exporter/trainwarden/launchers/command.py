@@ -18,6 +18,7 @@ class CommandEngine:
     """Implements ``launchers.engine.Engine``. A handle is name, run id and generation."""
 
     name = "command"
+    interval = 1.0
     visible = False
 
     def __init__(self, options: CommandOptions) -> None:

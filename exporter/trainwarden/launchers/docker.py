@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from trainwarden import system
 from trainwarden.errors import RefusedError, TrainwardenError
@@ -25,24 +24,17 @@ from trainwarden.launchers.container import (
 )
 from trainwarden.launchers.dockerapi import DockerApi, DockerError, filters
 from trainwarden.launchers.engine import Order, Status
+from trainwarden.launching import DockerOptions
 
 _SETTLE_SECONDS = 2.0
 """In which the daemon tells of an end that it has noted."""
-
-
-class DockerOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``launcher.docker:``."""
-
-    container: str
-    """Name or id of the container that runs the training, or is to be the pattern of those that do."""
-    socket: str | None = None
-    """Path of the daemon's socket; by default what ``DOCKER_HOST`` names, else ``/var/run/docker.sock``."""
 
 
 class DockerEngine:
     """Implements ``launchers.engine.Engine``. A handle is a container's id."""
 
     name = "docker"
+    interval = 1.0
 
     def __init__(self, options: DockerOptions) -> None:
         self._options = options

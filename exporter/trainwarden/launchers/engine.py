@@ -41,6 +41,8 @@ class Status(Struct, frozen=True, kw_only=True):
     """When it ended, Unix seconds, where the engine tells."""
     by_hand: bool = False
     """Whether it was ended through the engine (``scancel``, ``docker stop``); whether by us is the caller's to know."""
+    cut_off: bool = False
+    """Whether the engine ended it for reasons of its own (its time was over): its signal then says nothing."""
 
 
 class Engine(Protocol):
@@ -50,6 +52,8 @@ class Engine(Protocol):
     """
 
     name: str
+    interval: float
+    """Seconds between two looks that it bears."""
     visible: bool
     """Whether the members of a launch are processes of this machine, to be counted and signalled in /proc."""
 

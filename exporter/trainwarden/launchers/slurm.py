@@ -11,11 +11,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from msgspec import Struct, field
+from msgspec.structs import replace
 
 from trainwarden.errors import RefusedError, TrainwardenError
 from trainwarden.launchers.engine import Order, Status
 from trainwarden.launchers.slurmjob import Job, Mark, prefix, read_job, read_mark
+from trainwarden.launching import SlurmOptions
 
 _SECONDS = 20.0
 """For one answer. Where no controller is, Slurm's commands try for 9 to 18 s (measured) before they say so."""
@@ -39,15 +40,6 @@ _NOT_OURS = frozenset({"SBATCH_ARRAY_INX", "SBATCH_ERROR"})
 _NO_SUCH_JOB = "Invalid job id specified"
 
 
-class SlurmOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``launcher.slurm:``."""
-
-    script: str
-    """The job script, absolute or below the working directory; its last line is `exec trainwarden exec NAME`."""
-    arguments: list[str] = field(default_factory=list)
-    """Further options of sbatch, such as ``--partition=gpu``; they outweigh the script's ``#SBATCH`` lines."""
-
-
 class SlurmEngine:
     """Implements ``launchers.engine.Engine``. A handle is the job's id and the mark of the launch."""
 
@@ -56,6 +48,7 @@ class SlurmEngine:
 
     def __init__(self, options: SlurmOptions) -> None:
         self._options = options
+        self.interval = options.interval
 
     def check(self, order: Order) -> None:
         """Script and arguments must be such that we can follow the job, Slurm must answer, and no job of it live."""
@@ -92,14 +85,15 @@ class SlurmEngine:
         """By ``scontrol show job``; a job that Slurm has forgotten (MinJobAge after its end: 300 s) ended somehow."""
         number, mark = _read_handle(handle)
         job = self._job(number)
-        if job is None or job.mark != mark or job.is_free:
+        if job is None or job.mark != mark:
             return Status(alive=False)
+        if job.is_free or (job.restarts > mark.restarts and not job.alive):
+            return Status(alive=False, cut_off=True)  # Slurm requeued it: it waits, or found no order and ended
         if job.alive:
             return Status(alive=True)
-        if job.restarts > mark.restarts:  # it was requeued by Slurm, found no order, and ended
-            return Status(alive=False)
         exit_code, signal = job.ended_as
-        return Status(alive=False, exit_code=exit_code, signal=signal, at=job.at, by_hand=job.by_hand)
+        said = Status(alive=False, exit_code=exit_code, signal=signal, at=job.at)
+        return replace(said, by_hand=job.by_hand, cut_off=job.cut_off)
 
     def carry(self, handle: str, output: Path) -> None:
         """Nothing: the job writes its output there by itself."""

@@ -12,6 +12,7 @@ _ENDED = frozenset(
 _AGAIN = frozenset({"BOOT_FAIL", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT"})
 """Those after which the same job may go on. Slurm itself would requeue finished and cancelled ones as well."""
 _BY_HAND = frozenset({"CANCELLED", "REVOKED"})
+_CUT_OFF = frozenset({"BOOT_FAIL", "DEADLINE", "NODE_FAIL", "PREEMPTED", "TIMEOUT"})
 _FIELDS = ("JobId", "JobState", "Priority", "Restarts", "ExitCode", "EndTime", "Comment", "StdOut")
 _SIGKILL = 9
 
@@ -54,6 +55,11 @@ class Job(Struct, frozen=True):
     def by_hand(self) -> bool:
         """Whether somebody cancelled it."""
         return self.state in _BY_HAND
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether Slurm itself ended it: its time was over, its node failed, another had the right of way."""
+        return self.state in _CUT_OFF
 
     @property
     def may_go_on(self) -> bool:

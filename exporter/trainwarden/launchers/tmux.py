@@ -40,6 +40,7 @@ class TmuxEngine:
     """Implements ``launchers.engine.Engine``. A handle is the launch's mark and its pane's id."""
 
     name = "tmux"
+    interval = 1.0
     visible = True
 
     def __init__(self, options: TmuxOptions) -> None:

@@ -30,8 +30,6 @@ from trainwarden.supervise.kept import Exit, Kept
 from trainwarden.supervise.supervisor import Supervisor
 from trainwarden.supervise.watch import Now, RunWatch
 
-PROBE_SECONDS = 1.0
-"""How often the engine is asked: each time is a command, or a request."""
 BORN_SECONDS = 10.0
 """How long the process of a launch may take to be seen."""
 
@@ -53,7 +51,7 @@ class EngineLine:
         watch.visible = self._engine.visible
         if now.monotonic < self._probe_due:
             return
-        self._probe_due = now.monotonic + PROBE_SECONDS
+        self._probe_due = now.monotonic + self._engine.interval
         with suppress(TrainwardenError, OSError):
             self._engine.carry(watch.kept.handle, self._folder.output_path(watch.kept.generation))
             if watch.kept.exit is None:
@@ -75,11 +73,16 @@ class EngineLine:
             self._engine.stop(watch.kept.handle, kill=seconds >= self._spec.limits.term_grace)
 
     def _exit(self, watch: RunWatch, status: Status, now: Now) -> Exit:
-        """What `trainwarden exec` saw, where it ran the training; else what the engine says."""
+        """What `trainwarden exec` saw, where it ran the training; else what the engine says.
+
+        Not so where the engine cut it off: the SIGTERM that it sent then is not a stop by hand.
+        """
+        at = status.at or now.unix
+        if status.cut_off:
+            return Exit(code=None, signal=None, at=at)
         seen = read_exit(self._folder, watch.kept.generation)
         if seen is not None:
             return seen
-        at = status.at or now.unix
         if status.by_hand and watch.stopping_for(now) is None:
             return Exit(code=None, signal=SIGHUP, at=at)  # as of a terminal that somebody closed
         return Exit(code=status.exit_code, signal=status.signal, at=at)
