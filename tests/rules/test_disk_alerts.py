@@ -39,10 +39,10 @@ def _long(also: dict[str, Levels]) -> Night:
 NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     # Room for 1.4 of them from 90, for 0.6 from 110, and for very many again from 130.
     "the next checkpoint may not fit, and then will not": (
-        Night(150, [TRAINS], also=_left((200, 200), (90, 1.2), (110, 0.5), (130, 200))),
+        Night(180, [TRAINS], also=_left((200, 200), (90, 1.2), (110, 0.5), (130, 200))),
         [
-            _of_run("TrainwardenCheckpointRoomLow", "warning", 97, 135.5),
-            _of_run("TrainwardenCheckpointRoomLow", "critical", 114.5, 135.5),
+            _of_run("TrainwardenCheckpointRoomLow", "warning", 97, 160.5),
+            _of_run("TrainwardenCheckpointRoomLow", "critical", 114.5, 160.5),
         ],
     ),
     "a small disk, and no checkpoint to compare with yet": (Night(80, [TRAINS], also=_left((1,))), []),
@@ -61,8 +61,8 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     "the oldest checkpoint is deleted after the third": (_long(_left((60, 50, 40, 30, 30, 30, 30))), []),
     "somebody unpacks an archive beside it": (_long(_left((200, 199), (100, 120))), []),
     "hardly any inodes": (
-        Night(120, [TRAINS], also={INODES: ((5, 5_000_000), (60, 200_000), (90, 5_000_000))}),
-        [_of_run("TrainwardenCheckpointInodesLow", "warning", 70, 95.5)],
+        Night(140, [TRAINS], also={INODES: ((5, 5_000_000), (60, 200_000), (90, 5_000_000))}),
+        [_of_run("TrainwardenCheckpointInodesLow", "warning", 70, 120.5)],
     ),
     "a file system without a limit on inodes": (
         Night(60, [TRAINS], also={INODES: ((0, None),), key(names.CHECKPOINT_INODES, "lora"): ((0, None),)}),

@@ -20,6 +20,7 @@ import yaml
 from tests.rules import shipped
 from tests.rules.promtool import notation, run_series
 from tests.rules.story import GPU, GPU_MEMORY_GIB, RAM_GIB, Night, Run, Sample, columns, key, starting, training
+from tests.rules.surroundings import CHECKPOINT_BYTES, DISK_INODES
 from trainwarden import guide, names
 from trainwarden.stack.tools import Tools
 
@@ -40,6 +41,8 @@ AVAILABLE = key(names.HOST_MEMORY_AVAILABLE)
 SWAP_IN = key(names.HOST_SWAP_IN)
 WAITING, STALLED = key(names.HOST_PRESSURE_WAITING), key(names.HOST_PRESSURE_STALLED)
 THROTTLED = key(names.GPU_THROTTLE_ACTIVE, *GPU, "hw_thermal_slowdown")
+DISK_FREE, INODES = key(names.CHECKPOINT_DISK_FREE, "lora"), key(names.CHECKPOINT_INODES_FREE, "lora")
+INODES_AT = DISK_INODES * RUN["checkpoint_inodes_ratio", "warning"]
 COUNTED = (SWAP_IN, WAITING, STALLED)
 """Their threshold is of the rate."""
 
@@ -73,6 +76,12 @@ def _swap(severity: str, level: str, noise: float) -> Edge:
     return Edge("TrainwardenSwapHigh", severity, key(names.HOST_SWAP_USED), MACHINE["swap_used_bytes", level], noise)
 
 
+def _room(severity: str, level: str) -> Edge:
+    """Of a disk on which others come and go by a tenth of a checkpoint."""
+    at = RUN["checkpoint_room_sizes", level] * CHECKPOINT_BYTES
+    return Edge("TrainwardenCheckpointRoomLow", severity, DISK_FREE, at, -CHECKPOINT_BYTES / 10)
+
+
 def _hot(severity: str, level: str) -> Edge:
     series = key(names.GPU_TEMPERATURE, *GPU, "gpu")
     return Edge("TrainwardenGpuHot", severity, series, MACHINE["gpu_temperature_celsius", level], 2)
@@ -90,7 +99,12 @@ DAYS = {
         _used("TrainwardenMemoryHigh", "critical", "danger"),
         _swap("critical", "danger", 128 * guide.MIB),
         _hot("critical", "danger"),
+        _room("critical", "danger"),
         Edge("TrainwardenRunVramLow", "warning", VRAM_USED, VRAM * RUN["gpu_memory_used_ratio", "low"], -VRAM / 100),
+    ],
+    "disk": [
+        _room("warning", "warning"),
+        Edge("TrainwardenCheckpointInodesLow", "warning", INODES, INODES_AT, -DISK_INODES / 200),
     ],
     "what is counted": [
         Edge(
