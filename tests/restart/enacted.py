@@ -295,6 +295,10 @@ class Enacted(World):
         }
         return sorted(called)
 
+    def restarting(self) -> list[str]:
+        """Those of them that go to the receiver."""
+        return sorted({one.alert for found in self.fires.values() for one in found if one.restarts})
+
     def said(self) -> list[str]:
         """What the ledger tells, without the steps that every restart has; the same twice in a row is told once."""
         told = [word for event in ledger(self.the_desk) if (word := _word(event))]

@@ -57,7 +57,9 @@ def _stands(name: str, since: float) -> list[Webhook]:
 def test_the_guilty_are_restarted_or_a_human_is_called(name: str, tools: Tools, tmp_path: Path) -> None:
     case = cases.load("guilty", name)
     world = enacted.enact(case, tmp_path, tools.promtool)
-    assert (world.alerts(), world.said()) == (case.expected.fires, case.expected.receiver)
+    expected = case.expected
+    assert world.said() == expected.receiver
+    assert set(world.restarting()) <= set(expected.fires) <= set(world.alerts())
     generations = [generation for _, generation in world.launched]
     assert generations == list(range(2, 2 + len(generations))), "each launched once"
     history = world.the_desk.history
