@@ -93,6 +93,20 @@ class TestFaults:
         resume = ["--resume", "out/tiny-000001-state", "--initial_epoch", "2"]
         assert launch(*SHORT, fault, "8", *resume).finish()[0] == 0
 
+    @pytest.mark.parametrize(
+        ("fault", "said"),
+        [
+            ("crash", "RuntimeError: CUDA error: unknown error"),
+            ("disk-full", "OSError: [Errno 28] No space left on device"),
+        ],
+    )
+    def test_a_file_says_when_it_strikes(self, launch: Launch, tmp_path: Path, fault: str, said: str) -> None:
+        demo = launch(*SHORT, "--strike-when", "strike", "--step_seconds", "0.5")
+        wait_until(lambda: " 2/20" in demo.text(), 30, "it trains while no file is there")
+        (tmp_path / "strike").write_text(f"{fault}\n")
+        status, output = demo.finish()
+        assert (status, said in output, " 20/20" in output) == (1, True, False)
+
     def test_a_crash_after_a_resume_strikes_before_its_first_step(self, launch: Launch) -> None:
         assert launch(*SHORT, "--crash-after-resume").finish()[0] == 0
         resume = ["--resume", "out/tiny-000002-state", "--initial_epoch", "3"]

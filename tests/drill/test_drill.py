@@ -7,6 +7,8 @@ import yaml
 
 from tests.drill.conftest import DrillHome
 from tests.messages.post import mail_server
+from tests.support.ports import free_port
+from trainwarden.runs import identity
 
 RESTARTED = ["accepted", "decided", "stopped", "launched", "resumed", "reported", "resolved"]
 BEGIN = ["training", "watched", "fault", "exporter", "prometheus"]
@@ -49,6 +51,31 @@ def test_a_crash_is_restarted_once_and_told_as_a_drill(home: DrillHome) -> None:
     assert [subject for subject in subjects if "drill-crash" not in subject] == []
     texts = [mail.text("plain") for mail in box.mails]
     assert [text for text in texts if "DRILL-" not in text] == []
+
+
+@pytest.mark.heavy
+def test_a_mail_server_that_does_not_answer_is_named(home: DrillHome) -> None:
+    mail = {"to": "me@example.org", "from": "w@example.org", "smarthost": f"localhost:{free_port()}"}
+    (home.folder / "trainwarden.yml").write_text(yaml.safe_dump({"notify": {"email": mail}}))
+    code, printed, _ = home.drill("crash", "--notify")
+    (drill,) = printed["drills"]
+    assert (code, drill["broken"]) == (1, "notified")
+    assert "connection refused" in drill["why"]
+    assert home.files() == []
+
+
+@pytest.mark.heavy
+def test_it_is_held_beside_a_stack_of_the_users(home: DrillHome) -> None:
+    assert home.run(*home.up("--detach", "--demo")).returncode == 0
+    before = home.stack.read()
+    code, _, errors = home.drill("crash")
+    assert code == 0, errors
+    assert home.stack.read() == before
+    assert [s.name for s in before.services if not identity.lives(s.process)] == []
+    assert home.query('{run="drill-crash"}') == []
+    assert home.query('count_over_time(ALERTS{severity="critical"}[5m])') == []
+    assert home.trainwarden("down").returncode == 0
+    assert home.marked() == []
 
 
 @pytest.mark.heavy

@@ -30,7 +30,7 @@ def broken_alertmanager(home: DrillHome, tools: Tools) -> None:
     home.environment[FOLDER_ENVIRONMENT] = str(home.folder / "no-tools")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.heavy)])
 def test_a_signal_ends_it_with_nothing_left(home: DrillHome, number: signal.Signals) -> None:
     drill = home.begin("hang")
     await_training(home)
@@ -68,7 +68,7 @@ def test_a_broken_alertmanager_is_named(home: DrillHome, tools: Tools) -> None:
     assert home.files() == []
 
 
-@pytest.mark.parametrize("service", ["exporter", "receiver"])
+@pytest.mark.parametrize("service", ["exporter", pytest.param("receiver", marks=pytest.mark.heavy)])
 def test_a_service_that_dies_in_the_drill_is_named(home: DrillHome, service: str) -> None:
     drill = home.begin("hang", "--json")
     await_training(home)

@@ -16,6 +16,14 @@ LOOK_SECONDS = 0.1
 CALM_SECONDS = 4.0
 """How long a scratch run that must be left alone is watched afterwards: several of Alertmanager's scaled groups."""
 
+_WHOSE = {
+    **dict.fromkeys(("watched", "prometheus", "pending", "firing", "called", "resolved"), "prometheus"),
+    **dict.fromkeys(("alertmanager", "notified", "reported", "routed"), "alertmanager"),
+    **dict.fromkeys(("accepted", "decided", "refused", "stopped", "launched", "resumed"), "receiver"),
+    "exporter": "exporter",
+}
+"""By link, the service whose log may say why it does not answer: after the drill the log is gone."""
+
 Pause = Callable[[float], None]
 
 
@@ -90,7 +98,7 @@ class Follower:
                 return seen
             self._check(link)
             if time.monotonic() > deadline:
-                why = trouble or self._held() or "nothing was seen of it"
+                why = trouble or self._held() or self._log(link)
                 raise BrokenError(f"not within {patience:.0f} s: {why}", link=link.name, title=link.title)
             self._pause(LOOK_SECONDS)
 
@@ -122,6 +130,11 @@ class Follower:
     def _held(self) -> str:
         held = self._scene.run.events(events.Held)
         return f"the receiver holds it: {held[-1].reason.value}" if held else ""
+
+    def _log(self, link: Link) -> str:
+        if link.name not in _WHOSE:
+            return "nothing was seen of it"
+        return f"nothing was seen of it. {children.last_words(self._folder.log(_WHOSE[link.name]))}"
 
     def _outcome(self) -> Link:
         """That only what must happen has happened, watched for a while."""

@@ -166,11 +166,13 @@ def told(wait: str) -> Link:
 def taken(alertmanager: Alertmanager) -> float:
     """Messages that Slack and the mail server have taken so far. Raises ``AskError``."""
     page = alertmanager.metrics()
-    sent_and_failed = [
-        sum(page.total(f"alertmanager_notifications{what}_total", integration=kind) for kind in ("slack", "email"))
-        for what in ("", "_failed")
-    ]
-    return sent_and_failed[0] - sent_and_failed[1]
+
+    def requests(what: str) -> float:
+        # By attempt, and counted after it: alertmanager_notifications_failed_total hears only of the last retry.
+        family = f"alertmanager_notification_requests{what}_total"
+        return sum(page.total(family, integration=kind) for kind in ("slack", "email"))
+
+    return requests("") - requests("_failed")
 
 
 def entered(name: str, title: str, kind: type[events.Event], say: Callable[[Scene], str], earnest: str) -> Link:
