@@ -53,6 +53,11 @@ class Launching(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     docker: DockerOptions | None = None
     slurm: SlurmOptions | None = None
 
+    @property
+    def sees_all_nodes(self) -> bool:
+        """Whether the engine is a scheduler, which starts and ends a run on all of its machines."""
+        return "slurm" in self.chosen()
+
     def chosen(self) -> list[str]:
         """The names of the engines that are given."""
         return [name for name in self.__struct_fields__ if getattr(self, name) is not None]

@@ -16,7 +16,7 @@ from tests.rules.story import Night, Sample, columns
 
 IDENTITY = (
     *("alertname", "severity", "action", "run", "generation", "gpu", "phase", "reason", "collector"),
-    *("kind", "xid", "integration", "rule_group"),
+    *("kind", "xid", "integration", "rule_group", "remedy", "changes"),
 )
 """What tells alerts apart in these tests; instance and job are the same everywhere."""
 

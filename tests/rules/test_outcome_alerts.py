@@ -61,6 +61,8 @@ RECOVERED: dict[str, Levels] = {
 NOT_WATCHING: dict[str, Levels] = {_said(names.RESTART_STATE, "watching"): ((5, 1), (60, 0), (70, 1))}
 WITHOUT_STEP = {series: levels for series, levels in RECOVERED.items() if series != _said(names.RECOVERY_STEP)}
 
+ADAPTED = {"remedy": "vram A", "changes": "vae_batch_size: 2 → 1"}
+
 NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     "a restart, from the stop to the proof": (
         Night(
@@ -76,6 +78,10 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     "recovered, and the step is not known": (
         Night(100, [TRAINS], also=WITHOUT_STEP),
         [_of_run("TrainwardenRunRecovered", "info", 70, 85)],
+    ),
+    "it stepped down by the guide": (
+        Night(100, [TRAINS], also={_said(names.RUN_ADAPTED, *ADAPTED.values()): ((60, 1), (80, None))}),
+        [_of_run("TrainwardenRunAdapted", "info", 60, 82, **ADAPTED)],
     ),
     "it is looked at, and let be": (Night(100, [TRAINS], also=_state("looking", 60, 61)), []),
     "held for half an hour": (

@@ -79,6 +79,7 @@ def gather(
         observe=observe,
         attached=spec.attached,
         nodes=spec.nodes,
+        by_scheduler=spec.launcher is not None and spec.launcher.sees_all_nodes,
         supervisor_answers=first.answered and second.answered,
         checkpoint=choice.checkpoint,
         passed_over=choice.passed_over,

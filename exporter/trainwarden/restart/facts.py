@@ -28,6 +28,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     attached: bool = False
     """Whether the run is only watched: trainwarden did not start it, and neither stops nor starts it."""
     nodes: int = 1
+    by_scheduler: bool = False
+    """Whether a scheduler launches it, which sees all of its nodes."""
     resumable: bool = True
     resumable_reason: str = ""
 

@@ -117,7 +117,7 @@ def wedged(facts: Facts, _: History, __: Moment) -> Decision | None:
 
 def several_nodes(facts: Facts, _: History, __: Moment) -> Decision | None:
     """Only its scheduler sees every machine of the run."""
-    return Hold(HoldReason.SEVERAL_NODES) if facts.nodes > 1 else None
+    return Hold(HoldReason.SEVERAL_NODES) if facts.nodes > 1 and not facts.by_scheduler else None
 
 
 # --- is a run that lives really dead? -----------------------------------------------------------------------

@@ -8,7 +8,7 @@ from trainwarden.model import RunSpec
 
 def problem(spec: RunSpec) -> str:
     """Why the run could not be resumed: one sentence with the mend; empty where it can."""
-    if spec.nodes > 1 and (spec.launcher is None or spec.launcher.slurm is None):
+    if spec.nodes > 1 and not (spec.launcher is not None and spec.launcher.sees_all_nodes):
         return f"a run on {spec.nodes} nodes is only watched here: it is restarted by its scheduler (launcher slurm)"
     said = recipe_of(spec).settings(spec.command, Path(spec.cwd)).problem
     if said or spec.checkpoints is not None:
