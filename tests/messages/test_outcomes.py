@@ -34,6 +34,13 @@ OUTCOMES = {
         "To do: Nothing to do. The ledger says what was wrong",
         "good",
     ),
+    ("TrainwardenRunAdapted", "info"): Said(
+        f"ADAPTED: {RUN} goes on with other settings.",
+        "It ran out of memory, and its restart took the guide's remedy vram A: vae_batch_size: 2 → 1. Your own file is as"
+        " it was.",
+        "To do: Nothing to do for this run.",
+        "#439FE0",
+    ),
     ("TrainwardenRestartHeld", "warning"): Said(
         f"WARNING: {RUN} is not restarted for now.",
         "An alert asks for its restart, and trainwarden has held for more than 15m 0s. Its reason: checkpoints_silent."
