@@ -36,8 +36,8 @@ OUTCOMES = {
     ),
     ("TrainwardenRunAdapted", "info"): Said(
         f"ADAPTED: {RUN} goes on with other settings.",
-        "It ran out of memory, and its restart took the guide's remedy vram A: vae_batch_size: 2 → 1. Your own file is as"
-        " it was.",
+        "It ran out of memory, and its restart took the guide's remedy vram A: vae_batch_size: 2 → 1. Your own file is"
+        " as it was.",
         "To do: Nothing to do for this run.",
         "#439FE0",
     ),
