@@ -22,6 +22,7 @@ SILENT = {"alertname": "TrainwardenRunSupervisorSilent", "severity": "warning", 
 EXPORTER_DOWN = {"alertname": "TrainwardenExporterDown", "severity": "critical", **HERE}
 RECEIVER_DOWN = {"alertname": "TrainwardenReceiverDown", "severity": "critical", **HERE}
 NEEDS_HUMAN = {"alertname": "TrainwardenRestartNeedsHuman", "severity": "critical", "reason": "wedged", **LORA}
+RECOVERED = {"alertname": "TrainwardenRunRecovered", "severity": "info", "notify": "outcome", **LORA}
 RAM_WARNING = {"alertname": "TrainwardenMemoryHigh", "severity": "warning", **HERE}
 RAM_DANGER = {**RAM_WARNING, "severity": "critical"}
 HOT_0 = {"alertname": "TrainwardenGpuHot", "severity": "warning", "gpu": "0", **HERE}
@@ -91,7 +92,7 @@ def test_steps_that_nobody_counts_are_no_stall(alertmanager: str, tmp_path: Path
 def test_without_the_exporter_the_rest_of_the_machine_is_muted_but_nothing_that_restarts_or_calls(
     alertmanager: str, tmp_path: Path
 ) -> None:
-    everything = (EXPORTER_DOWN, RECEIVER_DOWN, NEEDS_HUMAN, HUNG, CRASHED, RAM_WARNING, HOT_1_DANGER)
+    everything = (EXPORTER_DOWN, RECEIVER_DOWN, NEEDS_HUMAN, RECOVERED, HUNG, CRASHED, RAM_WARNING, HOT_1_DANGER)
     muted = _muted(alertmanager, tmp_path, *everything)
     assert muted == ["TrainwardenGpuHot critical", "TrainwardenMemoryHigh warning"]
 
@@ -100,3 +101,18 @@ def test_no_other_alert_mutes_one_that_restarts(alertmanager: str, tmp_path: Pat
     others = (STALLED, SILENT, NEEDS_HUMAN, RECEIVER_DOWN, RAM_DANGER, HOT_1_DANGER)
     muted = _muted(alertmanager, tmp_path, HUNG, CRASHED, *others)
     assert not any("Hung" in name or "Crashed" in name for name in muted)
+
+
+def test_an_alert_that_names_no_machine_neither_mutes_nor_is_muted(alertmanager: str, tmp_path: Path) -> None:
+    """A label that is missing on both sides counts as equal: unguarded, each of these would mute the other's like."""
+    nowhere = {"alertname": "TrainwardenMemoryHigh", "case": tmp_path.name}
+    posted = [{**nowhere, "severity": severity} for severity in ("warning", "critical")]
+    posted.append({"alertname": "TrainwardenExporterDown", "severity": "critical", "case": tmp_path.name})
+    requests.post(alertmanager, json=[{"labels": labels} for labels in posted], timeout=5).raise_for_status()
+
+    def standing() -> list[dict[str, dict[str, str]]]:
+        answer = requests.get(alertmanager, timeout=5).json()
+        found = [alert for alert in answer if alert["labels"].get("case") == tmp_path.name]
+        return found if len(found) == len(posted) else []
+
+    assert [alert["status"]["inhibitedBy"] for alert in wait_until(standing, 10, "all stand")] == [[], [], []]
