@@ -135,3 +135,30 @@ def test_an_order_is_taken_once(tmp_path: Path, runs: Runs) -> None:
     )
     assert again.returncode == os.EX_TEMPFAIL
     assert "generation 3 of run 'luca' was launched already" in again.stderr
+
+
+def test_a_tmux_server_that_dies_takes_the_training_with_it_and_the_next_generation_gets_a_new_one(
+    runs: Runs,
+    server: str,  # noqa: F811
+) -> None:
+    folder = runs.start(runs.demo("--step_seconds", "0.1"), launcher=Launching(tmux=TmuxOptions(server=server)))
+    wait_until(lambda: step(folder) >= 7, 30, "it trains, and has saved")
+    asked = subprocess.run(
+        ["tmux", "-S", server, "display-message", "-p", "#{pid}"], capture_output=True, check=True, text=True
+    )
+    os.kill(int(asked.stdout), signal.SIGKILL)
+    ended = until_ended(folder, 30)
+    assert ended.ended is not None and ended.ended.outcome is Outcome.CRASHED
+    wait_until(lambda: not [m for m in state(folder).members if m.state != "Z"], 20, "nobody of it is left")
+    control.ask(folder, Start(checkpoint(folder, 1), 2), timeout=60)
+    closed = until_closed(folder, 40)
+    assert closed.ended is not None
+    assert (closed.generation, closed.ended.outcome) == (2, Outcome.FINISHED)
+
+
+def test_who_closes_its_pane_stops_the_run_for_good(runs: Runs, server: str) -> None:  # noqa: F811
+    folder = runs.start(runs.demo("--step_seconds", "0.2"), launcher=Launching(tmux=TmuxOptions(server=server)))
+    wait_until(lambda: step(folder) >= 2, 30, "it trains")
+    subprocess.run(["tmux", "-S", server, "kill-session", "-t", "luca"], check=True, timeout=10)
+    closed = until_closed(folder, 30)
+    assert closed.ended is not None and closed.ended.outcome is Outcome.STOPPED_BY_USER
