@@ -11,6 +11,7 @@ from trainwarden import units
         (8 * 1024**3, "memory_available_bytes", "8 GiB"),
         (500 * 1024**2, "swap_used_bytes", "500 MiB"),
         (0, "swap_used_bytes", "0 B"),
+        (1024**2, "swap_in_bytes_per_second", "1 MiB/s"),
         (2.5, "step_duration_seconds", "2.5 s"),
         (2.5 / 0.7, "step_duration_seconds", "3.57 s"),
         (1800, "checkpoint_age_seconds", "30 min"),

@@ -9,6 +9,8 @@ def of(value: float, name: str) -> str:
         return f"{value * 100:.4g} %"
     if name.endswith("_bytes"):
         return size(value)
+    if name.endswith("_bytes_per_second"):
+        return f"{size(value)}/s"
     if name.endswith("_seconds"):
         return duration(value)
     return f"{value:.4g} °C" if name.endswith("_celsius") else f"{value:.6g}"

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from trainwarden.chain.addresses import resolve
@@ -25,6 +27,14 @@ def test_what_is_given_comes_before_the_stack_and_that_before_the_configuration(
     assert found.alertmanager == "http://127.0.0.1:2/"
     assert found.exporter == "http://box:9877/metrics"
     assert found.named == {"prometheus", "alertmanager", "exporter"}
+
+
+def test_what_has_tls_is_asked_by_https(tmp_path: Path) -> None:
+    file = tmp_path / "web.yml"
+    file.write_text("tls_server_config: {cert_file: server.crt, key_file: server.key}")
+    found = resolve(Config(exporter=ExporterConfig(web_config_file=str(file))), {}, {})
+    assert found.exporter == "https://127.0.0.1:9877/metrics"
+    assert found.receiver == "http://127.0.0.1:9878/metrics"
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:9090", "ftp://x", "http://"])

@@ -117,6 +117,23 @@ def test_an_exporter_that_goes_by_an_older_trainwarden_yml(stack: Stack) -> None
     assert found["thresholds"].found.endswith("other numbers than trainwarden.yml: swap_used_bytes/warning")
 
 
+def test_a_service_that_asks_for_a_login(stack: Stack) -> None:
+    with answering(b"Unauthorized", 401) as url:
+        found = stack.examine({"alertmanager": url})
+    assert broken(found) == ["alertmanager"]
+    assert found["alertmanager"].found == f"Alertmanager answers 401 at {url}/api/v2/status: Unauthorized"
+    assert "TRAINWARDEN_ALERTMANAGER_URL=https://user:password@host" in found["alertmanager"].mend
+
+
+def test_a_clock_that_is_off(stack: Stack) -> None:
+    with stack.configuration.open("a") as file:
+        file.write("thresholds: {clock_skew_seconds: {warning: 0}}\n")
+    found = stack.examine()
+    assert amiss(found) == {"prometheus": WARNING, "thresholds": WARNING}
+    assert "this machine's" in found["prometheus"].found
+    assert "timedatectl" in found["prometheus"].mend
+
+
 def test_a_target_with_a_wrong_port(stack: Stack) -> None:
     port = free_port()
     stack.edit("prometheus/targets/exporter.yml", lambda entries: entries[0].update(targets=[f"127.0.0.1:{port}"]))

@@ -15,15 +15,21 @@ COMPARED = re.compile(rf"(?:==|!=|>=|<=|>|<)\s*(?:bool\s+)?{_NUMBER}(?![\w.\[])|
 GUIDE = {t.value for t in (*guide.MACHINE, *guide.RUN)} | {
     in_force.value for profile in guide.PROFILES for in_force in guide.run_thresholds(profile).values()
 }
+TRUTH = {0.0, 1.0}
+"""Compared with these, an expression asks whether and not how much, though the guide allows no foreign process too."""
 SHARE_OF_TIME = re.compile(r"avg_over_time\(trainwarden_run_phase\{[^}]*\}\[\d+m\]\)\s*(?:>=|>)\s*0\.\d+")
 """A run was in a phase for so much of the window: no signal of the guide, though the share may read like one."""
 
 
+SAMPLES = re.compile(r"(?:count_over_time|changes)\([^()]*(?:\{[^}]*\})?\[[^]]*\]\)\s*>=?\s*\d+")
+"""There are so many samples in the window: enough to conclude anything from."""
+
+
 def literals(expression: str) -> set[float]:
-    """Every number that something is compared with."""
-    found = COMPARED.findall(SHARE_OF_TIME.sub("", expression))
+    """Every number that something is compared with, but for truths."""
+    found = COMPARED.findall(SAMPLES.sub("", SHARE_OF_TIME.sub("", expression)))
     parts = [[float(part) for part in match if part] for match in found]
-    return {number for match in parts for number in (*match, match[0] * match[-1])}
+    return {number for match in parts for number in (*match, match[0] * match[-1])} - TRUTH
 
 
 def steps(node: Any) -> Iterator[float]:

@@ -1,11 +1,13 @@
 """Where the services of the chain answer, in order of precedence: given, of the running stack, as configured."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from trainwarden.config import Config, ExporterConfig, ReceiverConfig, split_address
 from trainwarden.errors import ConfigurationError
+from trainwarden.web import webconfig
 
 SERVICES = ("exporter", "receiver", "prometheus", "alertmanager", "grafana")
 _USUAL = {"prometheus": 9090, "alertmanager": 9093, "grafana": 3000}
@@ -50,4 +52,7 @@ def _own(settings: ExporterConfig | ReceiverConfig) -> str:
     host, port = split_address(settings.listen)
     host = "127.0.0.1" if host in _EVERY_INTERFACE else host
     named = f"[{host}]" if ":" in host else host
-    return f"http://{named}:{port}{settings.telemetry_path}"
+    scheme = "http"
+    if settings.web_config_file and webconfig.load(Path(settings.web_config_file)).tls_server_config:
+        scheme = "https"
+    return f"{scheme}://{named}:{port}{settings.telemetry_path}"

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from trainwarden import units
 from trainwarden.chain.asking import without_secrets
 from trainwarden.chain.prometheus import Target
+from trainwarden.config import machine_thresholds
 from trainwarden.doctor.finding import Finding, failed, ok, warning
 from trainwarden.doctor.scene import Scene
 
@@ -16,8 +17,6 @@ EXPORTER_JOB, RECEIVER_JOB = "trainwarden", "trainwarden-receiver"
 """As ``prometheus.yml`` names them and rules ask for them."""
 STALE_SECONDS = 90.0
 """A target is scraped every 15 s or 30 s: three of the longer ones."""
-SKEW_SECONDS = 30.0
-"""Ages are computed by Prometheus' clock from this machine's timestamps."""
 
 
 def prometheus(scene: Scene) -> Finding:
@@ -25,7 +24,8 @@ def prometheus(scene: Scene) -> Finding:
     version = scene.prometheus.version()
     (theirs,) = scene.prometheus.query("vector(time())")
     skew = theirs.value - time.time()
-    if abs(skew) > SKEW_SECONDS:
+    # Ages are computed by Prometheus' clock from this machine's timestamps.
+    if abs(skew) > machine_thresholds(scene.config)["clock_skew_seconds", "warning"].value:
         return warning(
             f"its clock is {units.duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} this machine's",
             "Set the clocks (timedatectl; under WSL2 after a sleep: sudo hwclock -s).",

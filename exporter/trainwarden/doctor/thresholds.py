@@ -18,7 +18,13 @@ from trainwarden.errors import RunFolderError
 from trainwarden.guide import Source
 from trainwarden.runs.folder import runs_root
 
-_UNITS = {"_ratio": "ratio", "_bytes": "bytes", "_seconds": "seconds", "_celsius": "celsius"}
+_UNITS = {
+    "_ratio": "ratio",
+    "_bytes": "bytes",
+    "_bytes_per_second": "bytes_per_second",
+    "_seconds": "seconds",
+    "_celsius": "celsius",
+}
 _STYLES = {Source.MACHINE: "yellow", Source.RUN: "yellow", Source.PROFILE: "cyan", Source.RHYTHM: "cyan"}
 """Where a number is not the guide's own."""
 
@@ -30,7 +36,7 @@ class Row(Struct, frozen=True):
     level: str
     value: float
     unit: str
-    """Of ``value``: ``ratio`` (0 to 1), ``bytes``, ``seconds`` or ``celsius``."""
+    """Of ``value``: ``ratio`` (0 to 1), ``bytes``, ``bytes_per_second``, ``seconds``, ``celsius``, ``number``."""
     source: Source
     where: str
     meaning: str
@@ -93,7 +99,7 @@ def _rows(table: guide.Table, known: tuple[guide.Threshold, ...]) -> list[Row]:
 
 
 def _row(threshold: guide.Threshold, in_force: guide.InForce) -> Row:
-    unit = next((unit for suffix, unit in _UNITS.items() if threshold.signal.endswith(suffix)), "")
+    unit = next((unit for suffix, unit in _UNITS.items() if threshold.signal.endswith(suffix)), "number")
     return Row(
         threshold.signal, threshold.level, in_force.value, unit, in_force.source, in_force.where, threshold.meaning
     )

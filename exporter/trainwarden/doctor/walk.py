@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from trainwarden.chain.asking import AskError
 from trainwarden.doctor import acting, alerting, machine, readings, scraping, telling
 from trainwarden.doctor.finding import Finding, Status, failed
 from trainwarden.doctor.scene import Scene
@@ -25,6 +26,10 @@ class Link(NamedTuple):
 
 
 _START = "Start it (trainwarden up --detach, or docker compose up -d); if it runs elsewhere, name its address: --{} URL"
+_LOGIN = (
+    "Give its user and password with its address, in the environment: TRAINWARDEN_{}_URL=https://user:password@host"
+)
+_AGAIN = "Ask again; if it stays so, look at that service's log."
 
 LINKS = (
     Link("configuration", "configuration", machine.configuration),
@@ -83,5 +88,8 @@ def _examine(link: Link, scene: Scene, broken: dict[str, str]) -> Finding:
         return Finding(Status.NOT_REACHED, f"first: {', '.join(missing)}")
     try:
         return link.check(scene)
+    except AskError as error:
+        login = _LOGIN.format(link.name.upper()) if error.status in (401, 403) else ""
+        return failed(str(error), login or link.mend or _AGAIN)
     except TrainwardenError as error:
-        return failed(str(error), link.mend or "Ask again; if it stays so, look at that service's log.")
+        return failed(str(error), link.mend or _AGAIN)
