@@ -29,9 +29,10 @@ PARTS = (
     "tests/messages",
     "tests/grafana",
     "tests/web/test_exposition_golden.py",
+    "tests/drill/test_drill.py::test_a_crash_is_restarted_once_and_told_as_a_drill",
     "tests/e2e/test_crashed.py::test_a_training_that_is_killed_is_resumed_once_and_ends_as_if_nothing_had_been",
 )
-"""What asks the real programs; the crashed night is the whole loop."""
+"""What asks the real programs; the crashed night and the drill are the whole loop."""
 
 
 @pytest.fixture(scope="module")

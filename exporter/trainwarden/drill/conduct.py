@@ -3,7 +3,7 @@
 import os
 import socket
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib.util import find_spec
 
 import msgspec
@@ -66,40 +66,46 @@ class _Drill:
         self._factor = factor
         self._tell = tell
         self._earnest = Earnest(config)
+        self._ports = ports.unusual()
         self._simulation = Simulation(place.readings)
         self._environment = {**os.environ, **place.environment}
 
     def run(self, faults: list[Fault]) -> None:
         self._report.opening(self._factor, tell=self._tell)
-        chosen = ports.unusual()
         try:
-            config = self._start(faults, chosen)
+            self._start(faults)
         except StackError as error:
             self._report.broken(faults[0].name, [], BrokenError(str(error), link=_named(error), title="the stack"))
             return
         for fault in faults:
-            self._fault(fault, config, chosen)
+            self._fault(fault)
 
-    def _start(self, faults: list[Fault], chosen: Mapping[str, int]) -> Config:
-        """The stack, by the user's thresholds and nothing else of the user's."""
+    def _start(self, faults: list[Fault]) -> None:
+        """Bring the stack up, scaled. Raises ``StackError``."""
+        folder = self._place.stack
+        programs = tools.locate(tools.default_folder(), self._report.say)
+        folder.create()
+        self._render(self._config(faults))
+        for fault in faults:
+            self._scratch(fault).simulate()
+        every = services.all_services(folder, self._ports, programs)
+        Watchman(folder, self._ending).start([self._mine(service) for service in every if service.name != "grafana"])
+
+    def _config(self, faults: list[Fault]) -> Config:
+        """The user's thresholds, and with ``tell`` the user's people; nothing else of the user's."""
         thresholds = scaling.thresholds(self._user, self._factor)
         runs = {_name(fault): settings(thresholds, self._factor) for fault in faults}
         # Asked for now, so also in quiet hours; a dead man's switch is not the drill's to hold.
         asked = msgspec.structs.replace(self._user.notify, quiet=None, heartbeat_url_file=None)
         notify = asked if self._tell else NotifyConfig()
-        config = Config(notify=notify, thresholds=self._user.thresholds, runs=runs)
-        programs = tools.locate(tools.default_folder(), self._report.say)
+        return Config(notify=notify, thresholds=self._user.thresholds, runs=runs)
+
+    def _render(self, config: Config) -> None:
         folder = self._place.stack
-        folder.create()
-        addresses = {name: services.address(name, chosen) for name in chosen if name != "grafana"}
+        addresses = {name: services.address(name, self._ports) for name in self._ports if name != "grafana"}
         machine = f"DRILL-{socket.gethostname()}"
         render.render(config, folder.rendered, addresses=addresses, token_file=str(folder.token_path), machine=machine)
         scaling.stack(folder.rendered, self._factor)
-        every = services.all_services(folder, chosen, programs)
-        for name in runs:
-            Scratch(self._place, name, self._simulation).simulate()
-        Watchman(folder, self._ending).start([self._mine(service) for service in every if service.name != "grafana"])
-        return config
 
     def _mine(self, service: services.Service) -> services.Service:
         """In the drill's environment; the exporter is the one with simulated sensors."""
@@ -111,24 +117,14 @@ class _Drill:
             command = [*module, configured, str(self._place.readings), command[-1]]
         return service._replace(command=command, environment=environment)
 
-    def _fault(self, fault: Fault, config: Config, chosen: Mapping[str, int]) -> None:
+    def _fault(self, fault: Fault) -> None:
         self._report.fault(fault)
-        run = Scratch(self._place, _name(fault), self._simulation)
-        url = {name: f"http://{services.address(name, chosen)}" for name in chosen}
-        scene = Scene(
-            run,
-            Exporter(f"{url['exporter']}/metrics"),
-            Prometheus(url["prometheus"]),
-            Alertmanager(url["alertmanager"]),
-            config,
-            self._earnest,
-        )
+        run = self._scratch(fault)
+        slower = scaling.FACTOR / self._factor
+        follower = Follower(self._scene(run), fault, self._place.stack, self._ending.pause, slower=slower)
         answers: list[Answer] = []
         try:
             self._launch(run)
-            follower = Follower(
-                scene, fault, self._place.stack, self._ending.pause, slower=scaling.FACTOR / self._factor
-            )
             for answer in follower.run(tell=self._tell, begun=self._report.waiting):
                 answers.append(answer)
                 self._report.answered(answer)
@@ -137,6 +133,19 @@ class _Drill:
             self._report.broken(fault.name, answers, error)
         finally:
             run.stop(self._environment)
+
+    def _scratch(self, fault: Fault) -> Scratch:
+        return Scratch(self._place, _name(fault), self._simulation)
+
+    def _scene(self, run: Scratch) -> Scene:
+        url = {name: f"http://{services.address(name, self._ports)}" for name in self._ports}
+        return Scene(
+            run,
+            Exporter(f"{url['exporter']}/metrics"),
+            Prometheus(url["prometheus"]),
+            Alertmanager(url["alertmanager"]),
+            self._earnest,
+        )
 
     def _launch(self, run: Scratch) -> None:
         try:

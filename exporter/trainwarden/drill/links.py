@@ -10,7 +10,6 @@ from trainwarden import units
 from trainwarden.chain.alertmanager import Alertmanager
 from trainwarden.chain.metrics import Exporter, Metrics
 from trainwarden.chain.prometheus import Alert, Prometheus
-from trainwarden.config import Config
 from trainwarden.drill.earnest import Earnest
 from trainwarden.drill.scratch import Scratch
 from trainwarden.restart import events
@@ -23,8 +22,6 @@ class Scene(NamedTuple):
     exporter: Exporter
     prometheus: Prometheus
     alertmanager: Alertmanager
-    config: Config
-    """The drill's own."""
     earnest: Earnest
     told_before: float = 0.0
     """Messages that had been taken before the fault."""
