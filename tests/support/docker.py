@@ -3,7 +3,6 @@
 import http.client
 import io
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.support.external import of_a_daemon
 from tests.support.wait import wait_until
 
 IMAGE = "tiny:1"
@@ -93,10 +93,9 @@ def _start(docker: Docker) -> "subprocess.Popen[bytes]":
     listening = ["-H", f"unix://{docker.socket}", f"--pidfile={docker.folder}/pid"]
     plain = ["--storage-driver=vfs", "--iptables=false", "--bridge=none"]
     with (docker.folder / "log").open("wb") as log:
-        environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
         command = ["dockerd", *places, *listening, *plain]
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=of_a_daemon(), start_new_session=True
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.support.external import of_a_daemon
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
@@ -93,9 +94,10 @@ def _is_idle(slurm: Slurm) -> bool:
 
 @contextmanager
 def _child(folder: Path, program: str, *arguments: str) -> Iterator[None]:
-    environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
     with (folder / f"{program}.out").open("wb") as out:
-        child = subprocess.Popen([program, *arguments], stdout=out, stderr=out, env=environment, start_new_session=True)
+        child = subprocess.Popen(
+            [program, *arguments], stdout=out, stderr=out, env=of_a_daemon(), start_new_session=True
+        )
         try:
             yield
         finally:
