@@ -3,6 +3,9 @@
 The files of a run folder are JSON of these structures. Times are Unix seconds unless a name says otherwise;
 durations are seconds; sizes are bytes. Unknown fields are ignored on reading, so that an older reader
 understands a newer writer; the parts that a user writes (``Limits``, ``Budget``) forbid them.
+
+Every ``msgspec.json.Decoder`` is made at import, and none by a thread: two threads that decode a structure for the
+first time at once end the process with SIGSEGV (msgspec 0.22).
 """
 
 from enum import Enum

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from trainwarden.checkpoints import parts, script
@@ -34,6 +35,9 @@ _SENTINEL = "checkpoint-is-incomplete.txt"
 class _TrainerState(Struct):
     global_step: int
     max_steps: int = 0
+
+
+_TRAINER_STATE = msgspec.json.Decoder(_TrainerState)
 
 
 class HfRecipe(ScriptedRecipe):
@@ -104,7 +108,7 @@ class HfRecipe(ScriptedRecipe):
 
 def _state(folder: Path) -> _TrainerState | None:
     try:
-        return read_json(folder / _STATE, _TrainerState)
+        return read_json(folder / _STATE, _TRAINER_STATE)
     except OSError:
         return None
 
@@ -116,7 +120,7 @@ def _incomplete(folder: Path) -> str:
 
 
 def _wrong_step(folder: Path, step: int | None) -> str:
-    state = read_json(folder / _STATE, _TrainerState)
+    state = read_json(folder / _STATE, _TRAINER_STATE)
     if state is None:
         return f"{folder / _STATE}: is not a trainer state: the save was cut short"
     if state.global_step != step:

@@ -8,6 +8,7 @@ the times are out of order.
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from trainwarden.checkpoints import safetensors, torchzip
@@ -31,6 +32,9 @@ _SHARDED_BEGIN = ("global_step", "pytorch_model_fsdp", "__")
 
 class _Index(Struct):
     weight_map: dict[str, str]
+
+
+_WEIGHT_MAP = msgspec.json.Decoder(_Index)
 
 
 def missing(folder: Path, names: Sequence[str]) -> str:
@@ -66,7 +70,7 @@ def weights(folder: Path, candidates: Sequence[str]) -> list[str]:
         if (folder / name).is_file():
             return [name]
         if (folder / (name + _INDEX)).is_file():
-            index = read_json(folder / (name + _INDEX), _Index)
+            index = read_json(folder / (name + _INDEX), _WEIGHT_MAP)
             return [*sorted(set(index.weight_map.values())), name + _INDEX] if index else []
     return []
 

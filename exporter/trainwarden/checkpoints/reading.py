@@ -15,6 +15,7 @@ import msgspec
 from trainwarden.model import UNDECODABLE
 
 T = TypeVar("T")
+_ANY_JSON = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MAX_JSON = 100_000_000
 """Bytes; a trainer's log history makes some megabytes."""
 
@@ -44,19 +45,19 @@ def size_of(file: BufferedReader) -> int:
     return os.fstat(file.fileno()).st_size
 
 
-def read_json(path: Path, kind: type[T]) -> T | None:
+def read_json(path: Path, decoder: msgspec.json.Decoder[T]) -> T | None:
     """What a JSON file holds; None for one that is cut short or something else. Raises ``OSError``."""
     with open_regular(path) as file:
         content = file.read(min(size_of(file), _MAX_JSON))  # (a read makes room for all that it may take)
     try:
-        return msgspec.json.decode(content, type=kind)
+        return decoder.decode(content)
     except UNDECODABLE:
         return None
 
 
 def json_fault(path: Path) -> str:
     """Empty where the file is JSON, else one sentence that names it. Raises ``OSError``."""
-    return "" if read_json(path, dict[str, msgspec.Raw]) is not None else f"{path}: is not JSON: the save was cut short"
+    return "" if read_json(path, _ANY_JSON) is not None else f"{path}: is not JSON: the save was cut short"
 
 
 def _hole(file: BufferedReader) -> str:

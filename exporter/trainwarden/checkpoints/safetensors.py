@@ -23,6 +23,10 @@ class _Tensor(Struct):
     data_offsets: tuple[int, int]
 
 
+_ENTRIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TENSOR = msgspec.json.Decoder(_Tensor)
+
+
 def fault(path: Path) -> str:
     """Empty where the file is whole, else one sentence that names it. Costs the header, not the data."""
     return describe(path, _read)
@@ -50,9 +54,9 @@ def _read(file: BufferedReader) -> str:
 def _data_length(header: bytes) -> int | None:
     """Where the last tensor ends, relative to the data; None for what is not a header."""
     try:
-        entries = msgspec.json.decode(header, type=dict[str, msgspec.Raw])
+        entries = _ENTRIES.decode(header)
         entries.pop("__metadata__", None)
-        tensors = [msgspec.json.decode(entry, type=_Tensor) for entry in entries.values()]
+        tensors = [_TENSOR.decode(entry) for entry in entries.values()]
     except UNDECODABLE:
         return None
     end = 0

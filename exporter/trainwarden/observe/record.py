@@ -40,6 +40,9 @@ class Observed(Struct, frozen=True, kw_only=True):
     pane: Pane | None = None
 
 
+_OBSERVED = msgspec.json.Decoder(Observed)
+
+
 def write(folder: RunFolder, observed: Observed) -> None:
     """Replace ``observed.json``."""
     system.replace_file(folder.path / "observed.json", msgspec.json.encode(observed))
@@ -49,7 +52,7 @@ def read(folder: RunFolder) -> Observed | None:
     """Read ``observed.json``; None where there is none. Raises ``RunFolderError``."""
     path = folder.path / "observed.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Observed)
+        return _OBSERVED.decode(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, *UNDECODABLE) as error:

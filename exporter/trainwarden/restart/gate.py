@@ -75,6 +75,9 @@ class _Snapshot(Struct, frozen=True):
     gpus: list[_Card]
 
 
+_SNAPSHOT = msgspec.json.Decoder(_Snapshot)
+
+
 class Child:
     """A throwaway process that asks the driver where the exporter does not. Never waited for in our own thread.
 
@@ -111,7 +114,7 @@ class Child:
 
 def _decode(said: bytes) -> dict[str, Memory] | None:
     try:
-        cards = msgspec.json.decode(said, type=_Snapshot).gpus
+        cards = _SNAPSHOT.decode(said).gpus
     except msgspec.MsgspecError:
         return None
     return {card.uuid: Memory(card.memory_used_bytes, _free(card)) for card in cards}

@@ -72,13 +72,16 @@ class Reply(Struct, frozen=True, kw_only=True):
     """Where not ok: one sentence."""
 
 
+_REQUEST: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_REPLY = msgspec.json.Decoder(Reply)
+
+
 def decode_request(line: bytes) -> Request:
     """Read one request line. Raises ``RefusedError`` with a sentence for anything but the verbs."""
     try:
-        request: Request = msgspec.json.decode(line, type=Request)
+        return _REQUEST.decode(line)
     except UNDECODABLE as error:
         raise RefusedError(f"not a verb of this socket (probe, stop, start, detach): {error}") from error
-    return request
 
 
 @contextmanager
@@ -105,7 +108,7 @@ def ask(folder: RunFolder, request: Request, timeout: float = 10.0) -> RunState:
             connection.connect(where)
             connection.sendall(msgspec.json.encode(request) + b"\n")
             line = connection.makefile("rb").readline(MAX_MESSAGE)
-        reply = msgspec.json.decode(line, type=Reply)
+        reply = _REPLY.decode(line)
     except (OSError, *UNDECODABLE) as error:
         raise RunFolderError(f"run '{folder.name}': its supervisor does not answer on {folder.socket_path}") from error
     if not reply.ok or reply.state is None:

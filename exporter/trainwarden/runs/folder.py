@@ -14,6 +14,9 @@ from trainwarden.names import RUN_NAME, RUN_NAME_RULE
 from trainwarden.runs.writers import combined
 
 T = TypeVar("T")
+_SPEC = msgspec.json.Decoder(RunSpec)
+_STATE = msgspec.json.Decoder(RunState)
+_PROGRESS = msgspec.json.Decoder(Progress)
 
 
 def runs_root() -> Path:
@@ -111,7 +114,7 @@ class RunFolder:
 
     def read_spec(self) -> RunSpec | None:
         """Read ``run.json``."""
-        return self._read(self.spec_path, RunSpec)
+        return self._read(self.spec_path, _SPEC)
 
     def write_spec(self, spec: RunSpec) -> None:
         """Replace ``run.json``."""
@@ -119,7 +122,7 @@ class RunFolder:
 
     def read_state(self) -> RunState | None:
         """Read ``state.json``."""
-        return self._read(self.state_path, RunState)
+        return self._read(self.state_path, _STATE)
 
     def write_state(self, state: RunState) -> None:
         """Replace ``state.json``."""
@@ -133,7 +136,7 @@ class RunFolder:
         except OSError:
             return []
         files = (name for name in names if name.endswith(".json") and not name.startswith("."))
-        found = (self._read(folder / name, Progress) for name in files)
+        found = (self._read(folder / name, _PROGRESS) for name in files)
         return [progress for progress in found if progress is not None]
 
     def write_progress(self, progress: Progress) -> None:
@@ -141,9 +144,9 @@ class RunFolder:
         path = self.progress_path(progress.writer, progress.rank)
         system.replace_file(path, msgspec.json.encode(progress))
 
-    def _read(self, path: Path, kind: type[T]) -> T | None:
+    def _read(self, path: Path, decoder: msgspec.json.Decoder[T]) -> T | None:
         try:
-            return msgspec.json.decode(path.read_bytes(), type=kind)
+            return decoder.decode(path.read_bytes())
         except FileNotFoundError:
             return None
         except (OSError, *UNDECODABLE) as error:

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec.json import Decoder
+
 from trainwarden.runs.folder import RunFolder
 
 T = TypeVar("T")
@@ -19,14 +21,14 @@ class RememberedFolder(RunFolder):
         super().__init__(name, root)
         self._held: dict[Path, tuple[_Mark, Any]] = {}
 
-    def _read(self, path: Path, kind: type[T]) -> T | None:
+    def _read(self, path: Path, decoder: Decoder[T]) -> T | None:
         # The mark is taken first: what is replaced in between is then read once more, and nothing old is kept.
         mark = _mark(path)
         held = self._held.get(path)
         if held is not None and held[0] == mark:
             return held[1]  # type: ignore[no-any-return]  # of this path, hence of this kind
         self._held.pop(path, None)
-        found = super()._read(path, kind)
+        found = super()._read(path, decoder)
         if mark is not None and found is not None:
             self._held[path] = mark, found
         return found

@@ -36,10 +36,13 @@ class Kept(Struct, frozen=True):
     """By which an engine knows the launch again; empty where the keeper launched it."""
 
 
+_KEPT = msgspec.json.Decoder(Kept)
+
+
 def read(folder: RunFolder) -> Kept | None:
     """Read ``keeper.json``; None where nothing was launched yet."""
     try:
-        return msgspec.json.decode(folder.keeper_path.read_bytes(), type=Kept)
+        return _KEPT.decode(folder.keeper_path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, *UNDECODABLE) as error:

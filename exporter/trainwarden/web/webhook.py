@@ -62,6 +62,9 @@ class Payload(Struct, frozen=True):
     alerts: list[Alert]
 
 
+_PAYLOAD = msgspec.json.Decoder(Payload)
+
+
 def serve(config: Config, listen: Sequence[str] = ()) -> None:
     """Answer and work until SIGTERM or SIGINT.
 
@@ -180,7 +183,7 @@ class ReceiverPages:
         self._authorise(request)
         body = request.read_body(MAX_BODY)
         try:
-            payload = msgspec.json.decode(body, type=Payload)
+            payload = _PAYLOAD.decode(body)
         except UNDECODABLE as error:
             raise Refused(HTTPStatus.BAD_REQUEST, f"Not a version 4 payload of Alertmanager: {error}") from error
         status = self._take_in(payload)

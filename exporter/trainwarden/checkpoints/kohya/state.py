@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from trainwarden.checkpoints import parts
@@ -13,6 +14,9 @@ WRITE_ORDER = ("train_state.json", "model.safetensors", "optimizer.bin", "schedu
 
 class _TrainState(Struct):
     current_epoch: int
+
+
+_TRAIN_STATE = msgspec.json.Decoder(_TrainState)
 
 
 def fault(folder: Path, epoch: int | None) -> str:
@@ -30,7 +34,7 @@ def fault(folder: Path, epoch: int | None) -> str:
 
 def _wrong_epoch(folder: Path, epoch: int | None) -> str:
     path = folder / WRITE_ORDER[0]
-    state = read_json(path, _TrainState)
+    state = read_json(path, _TRAIN_STATE)
     if state is None:
         return f"{path}: is not a train state: the save was cut short"
     if epoch is not None and state.current_epoch != epoch:
