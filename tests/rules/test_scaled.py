@@ -29,6 +29,7 @@ def test_a_duration_is_divided_and_never_below_a_second(duration: str, factor: f
 def _without_durations(file: Path) -> Any:
     content = yaml.safe_load(file.read_text())
     for group in content["groups"]:
+        group.update({key: "DURATION" for key in ("interval",) if key in group})
         for rule in group["rules"]:
             rule["expr"] = DURATION.sub("DURATION", rule["expr"])
             rule.update({key: "DURATION" for key in ("for", "keep_firing_for") if key in rule})

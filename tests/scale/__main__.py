@@ -35,7 +35,9 @@ def main() -> None:
     parts = []
     for machines in asked.machines:
         with tempfile.TemporaryDirectory(prefix="trainwarden-scale-") as folder:
-            parts.append(_part(measure(prometheus, Path(folder), machines, asked.evaluations, say)))
+            parts.append(
+                _part(measure(prometheus, Path(folder), machines, asked.evaluations, say, asked.history * 3600))
+            )
     if asked.write:
         said, heading, _ = PAGE.read_text().partition(HEADING)
         PAGE.write_text(f"{said}{heading}\n{report.as_markdown(parts)}")
@@ -57,12 +59,14 @@ def _times(group: Group) -> tuple[str, ...]:
 
 
 def _notes(found: Measured) -> list[str]:
-    count = min(len(group.took) for group in found.groups.values())
+    count = max(len(group.took) for group in found.groups.values())
+    standing = ", ".join(f"{name} {number(many)}" for name, many in sorted(found.alerts.items()))
     slowest = ", ".join(f"{name} {number(1000 * took, 'ms')}" for name, took in found.slowest)
     return [
-        f"{found.inputs:,} input series, {found.series:,.0f} in Prometheus' head; {count} evaluations of each group. "
+        f"{found.inputs:,} input series, {found.series:,.0f} in Prometheus' head; {count} evaluations of a group. "
         f"Prometheus took {number(found.cores)} cores and {number(found.resident_bytes / 1024**3)} GiB of memory, "
         f"scraping included. Load average of the machine at the end: {found.load:.1f}.",
+        f"Alerts that stood: {standing or 'none'}.",
         f"The slowest rules, at their last evaluation: {slowest}.",
     ]
 
@@ -71,6 +75,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.scale", description="What the rules cost, by machines.")
     parser.add_argument("machines", nargs="*", type=int, default=[100, 300, 1000], help="sizes (100 300 1000)")
     parser.add_argument("--evaluations", type=int, default=20, help="of each group (20)")
+    parser.add_argument("--history", type=float, default=24, help="hours of it, at most (24)")
     parser.add_argument("--write", action="store_true", help=f"put the figures into {PAGE.name} instead of printing")
     return parser.parse_args()
 

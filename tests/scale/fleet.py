@@ -8,7 +8,7 @@ moment ago, readings swing.
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -35,7 +35,13 @@ _A_SECOND = {
 }
 """Growth a second: a step takes 2.5 s."""
 _SWINGS = (names.GPU_UTILIZATION, names.GPU_MEMORY_USED, names.GPU_TEMPERATURE, names.HOST_MEMORY_AVAILABLE)
-_SICK = {names.HOST_MEMORY_AVAILABLE.name: 2.0 * GIB, names.GPU_TEMPERATURE.name: 91.0}
+_WELL = {names.RUN_FOREIGN_PROCESSES.name: 0.0, names.GPU_XID_LAST.name: -86400.0, names.RESTART_BUDGET.name: 3.0}
+"""The golden page has a stranger on a GPU and a fresh XID error; and a receiver has restarts left."""
+_SICK = {
+    names.HOST_MEMORY_AVAILABLE.name: 2.0 * GIB,
+    names.GPU_TEMPERATURE.name: 91.0,
+    names.RUN_FOREIGN_PROCESSES.name: 1.0,
+}
 _VALUES: dict[str, list[str]] = {
     "run": list(RUNS),
     "state": [state.value for state in State],
@@ -72,19 +78,20 @@ def exporter() -> list[Line]:
     for sample in sorted(samples, key=lambda one: one.labels.get("run") != RUNS[0]):
         for labels in _everywhere(sample.labels):
             found.setdefault((sample.name, labels), sample.value)
-    return [_moving(name, labels, value) for (name, labels), value in found.items()]
+    return _with(_WELL, (_moving(name, labels, value) for (name, labels), value in found.items()))
 
 
 def receiver() -> list[Line]:
     """What a receiver says, of what the rules name."""
     asked = shipped.metrics()
     families = (family for family in names.RECEIVER_FAMILIES if family.name in asked)
-    return [_moving(family.name, labels, 0.0) for family in families for labels in _each(family, family.labels)]
+    lines = (_moving(family.name, labels, 0.0) for family in families for labels in _each(family, family.labels))
+    return _with(_WELL, lines)
 
 
 def sick(lines: Iterable[Line]) -> list[Line]:
-    """The same machine, short of RAM and hot."""
-    return [line._replace(value=_SICK.get(line.name, line.value)) for line in lines]
+    """The same machine, short of RAM, hot, and with a stranger on its GPUs."""
+    return _with(_SICK, lines)
 
 
 def machines(count: int) -> list[str]:
@@ -118,6 +125,10 @@ def looks_back() -> Callable[[str], float]:
 def _seconds(duration: str) -> float:
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
     return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([smhd])", duration))
+
+
+def _with(values: Mapping[str, float], lines: Iterable[Line]) -> list[Line]:
+    return [line._replace(value=values.get(line.name, line.value)) for line in lines]
 
 
 def _everywhere(labels: dict[str, str]) -> Iterator[Labels]:

@@ -25,10 +25,10 @@ Job = tuple[str, Sequence[Line], Sequence[Line]]
 """Its name, and the lines of a machine that is well and of one that is sick."""
 
 
-def push(address: str, jobs: Sequence[Job], machines: Sequence[str], begins: float) -> float:
-    """Push everything up to now, slice by slice; returns how many samples those were."""
+def push(address: str, jobs: Sequence[Job], machines: Sequence[str], begins: float, most: float) -> float:
+    """Push everything up to now, slice by slice, ``most`` seconds of it; returns how many samples those were."""
     back = fleet.looks_back()
-    reach = {line.name: back(line.name) + 60 for _, lines, _ in jobs for line in lines}
+    reach = {line.name: min(back(line.name), most) + 60 for _, lines, _ in jobs for line in lines}
     at, pushed = begins - max(reach.values()), 0.0
     with requests.Session() as session:
         while at < time.time() - EVERY:

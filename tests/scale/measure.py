@@ -53,15 +53,24 @@ class Measured(NamedTuple):
     load: float
     """The machine's load average over a minute, at the end."""
     groups: dict[str, Group]
+    alerts: dict[str, float]
+    """How many of each stand."""
     slowest: list[tuple[str, float]]
     """The slowest rules and the seconds of their last evaluation."""
 
 
 def measure(
-    prometheus: Path, folder: Path, machines: int, evaluations: int, say: Say, every: int = history.EVERY
+    prometheus: Path,
+    folder: Path,
+    machines: int,
+    evaluations: int,
+    say: Say,
+    most: float = 86400,
+    every: int = history.EVERY,
 ) -> Measured:
     """Fill in the history, let every group evaluate so many times, then look at the whole for two intervals.
 
+    ``most``: seconds of history; a window of the rules that is longer is not filled.
     ``every``: seconds between two scrapes and evaluations; only a test has it otherwise than shipped.
     """
     pages: Pages = {
@@ -72,7 +81,7 @@ def measure(
     with serving(pages, begins) as served, _running(prometheus, folder) as address:
         up = [Line("up", (), 1.0)]
         jobs = [(job, [*well, *up], [*ill, *up]) for job, (well, ill) in pages.items()]
-        pushed = history.push(address, jobs, names, begins)
+        pushed = history.push(address, jobs, names, begins, most)
         say(f"{machines} machines: {pushed / 1e6:.1f} million samples of history")
         _watch(folder, address, served, names, every)
         took = _evaluations(address, evaluations, say)
@@ -125,11 +134,11 @@ def _target(served: str, machine: str, job: str) -> dict[str, Any]:
 
 
 def _evaluations(address: str, count: int, say: Say) -> dict[str, Group]:
-    """Every group's next evaluations; its first is left out, for nothing is in memory then."""
+    """Every group's next evaluations, without its first: nothing is in memory then."""
     seen: dict[str, dict[float, float]] = {}
     facts: dict[str, Mapping[str, float]] = {}
     deadline = time.monotonic() + 120 + count * history.EVERY * 6
-    while not facts or len(seen) < len(facts) or min(map(len, seen.values())) <= count:
+    while not facts or any(_still(count, seen.get(name, {}), fact) for name, fact in facts.items()):
         assert time.monotonic() < deadline, f"the groups have evaluated {[len(one) for one in seen.values()]} times"
         time.sleep(1)
         for name, fact in _facts(address).items():
@@ -138,9 +147,19 @@ def _evaluations(address: str, count: int, say: Say) -> dict[str, Group]:
                 seen.setdefault(name, {})[fact["last_evaluation_timestamp_seconds"]] = fact["last_duration_seconds"]
     say(f"every group was evaluated {count} times")
     return {
-        name: Group(int(facts[name]["rules"]), facts[name]["interval_seconds"], [took[at] for at in sorted(took)[1:]])
-        for name, took in sorted(seen.items())
+        name: Group(int(fact["rules"]), fact["interval_seconds"], _later(seen.get(name, {})))
+        for name, fact in sorted(facts.items())
     }
+
+
+def _later(took: Mapping[float, float]) -> list[float]:
+    """Without the first, where there are others."""
+    return [took[at] for at in sorted(took)][min(1, len(took) - 1) :] if took else []
+
+
+def _still(count: int, seen: Mapping[float, float], fact: Mapping[str, float]) -> bool:
+    """Whether more of the group is waited for; of one that is evaluated less often, the first evaluation will do."""
+    return len(seen) < min(count, 1) if fact["interval_seconds"] > history.EVERY else len(seen) <= count
 
 
 def _facts(address: str) -> dict[str, dict[str, float]]:
@@ -172,8 +191,15 @@ def _measured(
         spent / (time.monotonic() - began),
         load,
         groups,
+        _standing(address),
         _slowest(address),
     )
+
+
+def _standing(address: str) -> dict[str, float]:
+    asked = {"query": 'count by (alertname) (ALERTS{alertstate="firing"})'}
+    reply = requests.get(f"{address}/api/v1/query", params=asked, timeout=60).json()
+    return {row["metric"]["alertname"]: float(row["value"][1]) for row in reply["data"]["result"]}
 
 
 def _slowest(address: str, count: int = 8) -> list[tuple[str, float]]:
