@@ -124,8 +124,8 @@ DAYS = {
 """By day: thresholds that can be approached together, as no two of them are of one series."""
 
 STARTS = """count by (alertname, severity) (count_over_time((
-    ALERTS{alertstate="firing"} unless ALERTS{alertstate="firing"} offset 30s)[4m30s:30s]))"""
-"""Which alerts began within five minutes. Prometheus 2.42 counts both edges of a range."""
+    ALERTS{alertstate="firing"} unless ALERTS{alertstate="firing"} offset 30s)[4m45s:30s]))"""
+"""Which alerts began within five minutes. The range begins between evaluations: 2.42 and 3 count edges differently."""
 GOT = re.compile(r'{alertname="(\w+)", severity="(\w+)"} ')
 
 
@@ -175,14 +175,14 @@ def _sum(edge: Edge) -> Iterator[Sample]:
 
 def rules_of(edges: list[Edge], folder: Path) -> list[Path]:
     """The shipped rules that say these alerts; the others would take most of the time, and are left out."""
-    asked, written = {edge.alert for edge in edges}, []
+    asked = {edge.alert for edge in edges}
     expressions = " ".join(rule["expr"] for rule in shipped.alerts() if rule["alert"] in asked)
+    asked |= {rule["record"] for rule in shipped.rules() if "record" in rule and rule["record"] in expressions}
+    written = []
     for file in shipped.FILES:
         content = yaml.safe_load(file.read_text())
         for group in content["groups"]:
-            group["rules"] = [
-                r for r in group["rules"] if r.get("alert") in asked or r.get("record", "-") in expressions
-            ]
+            group["rules"] = [rule for rule in group["rules"] if rule.get("alert", rule.get("record")) in asked]
         written.append(folder / file.name)
         written[-1].write_text(yaml.safe_dump(content))
     return written
