@@ -45,7 +45,7 @@ def test_a_crash_is_restarted_once_and_told_as_a_drill(home: DrillHome) -> None:
     assert said(drill, "fault") == "RuntimeError: CUDA error: unknown error"
     assert said(drill, "launched").startswith("generation 2 from drill-crash-0")
     assert said(drill, "outcome") == "generation 2 trains on"
-    assert drill["simulated"] == "the GPU's readings"
+    assert drill["simulated"] == "the readings of GPU and RAM"
     subjects = [mail.subject for mail in box.mails]
     assert subjects
     assert [subject for subject in subjects if "drill-crash" not in subject] == []

@@ -8,12 +8,14 @@ from trainwarden.chain.metrics import Metrics
 from trainwarden.drill import links
 from trainwarden.drill.earnest import TRAINER, Earnest
 from trainwarden.drill.links import Link, Scene, Seen
-from trainwarden.drill.scratch import STANDING_SECONDS, Scratch
+from trainwarden.drill.scratch import CALM_RATIO, STANDING_SECONDS, Scratch
 from trainwarden.restart import events
 from trainwarden.restart.states import GiveUpReason
 
 BEYOND_CELSIUS = 5.0
 """By which the simulated card is hotter than where danger begins."""
+
+_READINGS = "the readings of GPU and RAM"
 
 
 class Fault(NamedTuple):
@@ -68,7 +70,7 @@ def hang() -> Fault:
         ]
 
     what = "A step never ends and the GPU idles: one restart from the newest whole checkpoint."
-    return _real("hang", what, "the GPU's readings", "hang", chain=chain, launches=2)
+    return _real("hang", what, _READINGS, "hang", chain=chain, launches=2)
 
 
 def crash() -> Fault:
@@ -78,7 +80,7 @@ def crash() -> Fault:
         return [*_died(earnest, tell), *_restart(earnest, "at once"), _crash_over()]
 
     what = "The training dies of a CUDA error: one restart from the newest whole checkpoint."
-    return _real("crash", what, "the GPU's readings", "crash", chain=chain, launches=2)
+    return _real("crash", what, _READINGS, "crash", chain=chain, launches=2)
 
 
 def disk() -> Fault:
@@ -99,7 +101,7 @@ def disk() -> Fault:
         ]
 
     what = "A save fails because no space is left: no restart (the next save would fail too), and a human is called."
-    simulated = "the GPU's readings, and the full disk: the training writes to /dev/full, and yours is not filled"
+    simulated = f"{_READINGS}, and the full disk: the training writes to /dev/full, and yours is not filled"
     return _real("disk", what, simulated, "disk-full", chain=chain, launches=1)
 
 
@@ -110,7 +112,7 @@ def leak() -> Fault:
         run.memory_used_ratio = (earnest.threshold("memory_used_ratio", "advice") + 1) / 2
 
     def end(run: Scratch) -> None:
-        run.memory_used_ratio = 0.3
+        run.memory_used_ratio = CALM_RATIO
 
     def shows(page: Metrics, scene: Scene) -> str:
         available, total = (page.value(f) for f in (names.HOST_MEMORY_AVAILABLE, names.HOST_MEMORY_TOTAL))
@@ -123,7 +125,7 @@ def leak() -> Fault:
     return Fault(
         "leak",
         "The RAM fills up while the run lives: people are told, and nothing is restarted.",
-        "the GPU's readings and how much RAM is in use: yours is not filled",
+        f"{_READINGS}: your RAM is not filled",
         begin,
         end,
         _warns(warned, "the exporter shows full RAM", shows, query),
@@ -149,7 +151,7 @@ def overheat() -> Fault:
     return Fault(
         "overheat",
         "The GPU is hotter than where danger begins: people are told, and nothing is restarted.",
-        "the GPU's readings: no card is heated",
+        f"{_READINGS}: no card is heated",
         begin,
         end,
         _warns(warned, "the exporter shows a hot GPU", shows, 'trainwarden_gpu_temperature_celsius{sensor="gpu"}'),

@@ -19,6 +19,8 @@ from trainwarden.runs.folder import RunFolder, best_progress
 STANDING_SECONDS = 1.5
 """Without a step for so long a training of ten steps a second stands still."""
 COMMAND_SECONDS = 60.0
+CALM_RATIO = 0.3
+"""Of the RAM that is in use where nothing leaks: a machine that is full anyway would alarm before the fault."""
 
 E = TypeVar("E", bound=Event)
 
@@ -51,7 +53,7 @@ class Scratch:
         self.name = name
         self.folder = RunFolder(name, ground.runs)
         self.temperature: float | None = None
-        self.memory_used_ratio: float | None = None
+        self.memory_used_ratio = CALM_RATIO
         self._ground = ground
         self._simulation = simulation
         self._output = ground.training(name)
@@ -68,7 +70,7 @@ class Scratch:
         """End it, so that it is in no later drill's way. What does not end so is cleared away with the ground."""
         with suppress(DrillError):
             self._trainwarden(environment, "stop", self.name)
-        self.temperature = self.memory_used_ratio = None
+        self.temperature, self.memory_used_ratio = None, CALM_RATIO
         self.simulate()
 
     def _trainwarden(self, environment: dict[str, str], *arguments: str) -> None:
