@@ -44,6 +44,7 @@ FACTS = {
     "TrainwardenGpuXid": "an event with its time",
     "TrainwardenRunRestarting": "a state of the receiver's ledger",
     "TrainwardenRunRecovered": "an event with its time",
+    "TrainwardenRunAdapted": "a line of the receiver's ledger",
     "TrainwardenRestartGaveUp": "a line of the receiver's ledger",
     "TrainwardenRestartWedged": "a line of the receiver's ledger",
     "TrainwardenRestartLedger": "a state of the receiver",

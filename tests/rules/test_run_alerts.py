@@ -105,11 +105,11 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
             120,
             [Run(TRAINS)],
             also={
-                key(names.CHECKPOINT_LAST_VALID, RUN): ((85, 0),),
-                key(names.CHECKPOINTS_VALID, RUN): ((0, 0),),
+                key(names.CHECKPOINT_LAST_VALID, RUN): ((85, 0), (110, 1)),
+                key(names.CHECKPOINTS_VALID, RUN): ((0, 0), (110, 1)),
             },
         ),
-        [_of_run("TrainwardenCheckpointInvalid", severity, 87) for severity in ("warning", "critical")],
+        [_of_run("TrainwardenCheckpointInvalid", severity, 87, 110) for severity in ("warning", "critical")],
     ),
     "the supervisor is silent from 40 to 60": (
         Night(90, [Run(TRAINS)], also={key(names.RUN_BEAT, RUN): [*BEATS_UNTIL_40, *BEATS_FROM_60]}),

@@ -3,6 +3,7 @@
 import importlib
 import re
 import subprocess
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from tests.rules import exported, shipped
+from tests.rules.promtool import Stands
 from tests.rules.shipped import FILES, RULES
 from tests.rules.story import Night, columns
 from tests.rules.surroundings import UPSTREAM
@@ -139,6 +141,22 @@ def test_the_input_series_of_the_rule_tests_are_those_that_are_exported(module: 
     """Of the exporter by its golden page, of the others by the names that their own tests hold them to."""
     told = {exported.name_and_labels(series) for night in _nights(module) for series in columns(_thin(night))}
     assert told <= exported.series()
+
+
+def test_every_alert_is_seen_to_stand_and_to_end() -> None:
+    told = [one for module in MODULES for one in _expected(vars(importlib.import_module(module)).values())]
+    every = {(rule["alert"], rule["labels"]["severity"]) for rule in ALERTS} - {("TrainwardenWatchdog", "info")}
+    assert {(one.alert, one.severity) for one in told} == every
+    assert {(one.alert, one.severity) for one in told if one.until is not None} == every
+
+
+def _expected(values: Iterable[Any]) -> Iterator[Stands]:
+    """What is expected in the nights of a module's tables."""
+    for value in values:
+        if isinstance(value, Stands):
+            yield value
+        elif isinstance(value, dict | list | tuple):
+            yield from _expected(value.values() if isinstance(value, dict) else value)
 
 
 def _thin(night: Night) -> Night:
