@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.died import DiedError, dying
 from tests.support.docker import Docker, running_docker
 from tests.support.external import need
 from tests.support.wait import wait_until
@@ -157,6 +158,32 @@ def test_a_command_that_is_not_there_is_refused_and_tried_again(docker: Docker, 
             world.engine.start(world.order(1, "nope"))
         assert world.engine.find(world.order(1, "nope")) is None
     assert len(docker.well("GET", "/containers/json?all=1")) == 2
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("at", [1, 2], ids=["create", "start"])
+def test_a_caller_killed_at_any_request_leaves_one_container_that_runs(
+    docker: Docker, world: World, monkeypatch: pytest.MonkeyPatch, at: int, before: bool
+) -> None:
+    docker.create("luca", "true")
+    order = world.order(1, "sh", "-c", f"echo once; {LOOP}")
+    monkeypatch.setattr(world.engine._api, "post", dying(world.engine._api.post, lambda *_: True, at, before=before))
+    with pytest.raises(DiedError):
+        world.engine.start(order)
+    again = world.another_engine()
+    handle = again.find(order) or again.start(order)
+    assert again.find(order) == handle
+    names = [one["Names"] for one in docker.well("GET", "/containers/json?all=1")]
+    assert sorted(names) == [["/luca"], ["/luca-generation-1"]]
+    assert docker.inspect(handle)["State"]["Running"]
+
+
+def test_a_container_that_took_too_much_memory_was_killed_and_not_by_hand(docker: Docker, world: World) -> None:
+    greedy = "x=aaaaaaaa; while :; do x=$x$x; done"
+    docker.run("luca", greedy, HostConfig={"Memory": 16 << 20, "MemorySwap": 16 << 20})
+    ended = world.ended(docker.inspect("luca")["Id"])
+    assert docker.inspect("luca")["State"]["OOMKilled"]
+    assert (ended.exit_code, ended.signal, ended.by_hand) == (None, 9, False)
 
 
 def test_a_container_keeps_its_networks(docker: Docker, world: World) -> None:

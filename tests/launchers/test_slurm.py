@@ -8,10 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.support.died import DiedError, dying
 from tests.support.external import need
 from tests.support.slurm import Slurm, running_slurm
 from tests.support.wait import wait_until
 from trainwarden.errors import RefusedError, TrainwardenError
+from trainwarden.launchers import slurm as engine_module
 from trainwarden.launchers.engine import Order, Status
 from trainwarden.launchers.slurm import SlurmEngine
 from trainwarden.launching import SlurmOptions
@@ -166,6 +168,45 @@ def test_a_restart_that_was_interrupted_is_carried_on_and_never_doubled(slurm: S
     wait_until(lambda: "four" in world.said(4), OVER, "it runs, and writes where it should")
     assert len(slurm.jobs()) == len({*slurm.jobs()})
     assert (world.folder / "taken.4.json").exists()
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("at", [1, 2, 3], ids=["requeuehold", "update", "release"])
+def test_a_caller_killed_at_any_command_of_a_requeue_leaves_one_launch(
+    slurm: Slurm, world: World, monkeypatch: pytest.MonkeyPatch, at: int, before: bool
+) -> None:
+    first = world.start(1, "exit 3")
+    world.ended(first)
+    order = world.order(2, "sh", "-c", "echo two; sleep 600")
+    acts = ("requeuehold", "update", "release")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            engine_module, "_ask", dying(engine_module._ask, lambda *argv: argv[1] in acts, at, before=before)
+        )
+        with pytest.raises(DiedError):
+            world.engine.start(order)
+    handle = world.engine.find(order) or world.engine.start(order)
+    assert world.engine.find(order) == handle
+    assert handle == f"{first.split()[0]} trainwarden:{world.run_id}:2:1", "the same job, requeued once"
+    wait_until(lambda: world.said(2) == "two\n", OVER, "it runs")
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_a_caller_killed_at_the_submission_leaves_one_job(
+    slurm: Slurm, world: World, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    had = len(slurm.jobs())
+    order = world.order(1, "sh", "-c", "echo one; sleep 600")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            engine_module, "_ask", dying(engine_module._ask, lambda *argv: argv[0] == "sbatch", 1, before=before)
+        )
+        with pytest.raises(DiedError):
+            world.engine.start(order)
+    handle = world.engine.find(order) or world.engine.start(order)
+    assert world.engine.find(order) == handle
+    assert len(slurm.jobs()) == had + 1
+    wait_until(lambda: world.said(1) == "one\n", OVER, "it runs")
 
 
 def test_a_job_that_slurm_requeues_by_itself_has_ended_and_takes_the_next_launch(slurm: Slurm, world: World) -> None:
