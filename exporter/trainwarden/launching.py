@@ -61,3 +61,8 @@ class Launching(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def chosen(self) -> list[str]:
         """The names of the engines that are given."""
         return [name for name in self.__struct_fields__ if getattr(self, name) is not None]
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the training's programs are those of a container, a job or a unit, and may not be found from here."""
+        return self.tmux is None

@@ -7,6 +7,7 @@ import pytest
 from tests.supervise.conftest import PYTHON
 from trainwarden.config import Config, RunConfig
 from trainwarden.errors import ConfigurationError, RunFolderError
+from trainwarden.launching import CommandOptions, DockerOptions, Launching, SlurmOptions, TmuxOptions
 from trainwarden.model import Limits
 from trainwarden.supervise.plan import Options, Plan, plan
 
@@ -56,6 +57,23 @@ def test_run_that_cannot_be_resumed_is_told_so_at_launch(cwd: Path) -> None:
 def test_unknown_trainer_is_told_so_at_launch(cwd: Path) -> None:
     (warning,) = planned(["/bin/true"]).warnings
     assert warning.startswith("if this run dies it cannot be resumed: no recipe knows")
+
+
+def test_programs_of_a_container_or_a_job_are_not_looked_for_here(cwd: Path) -> None:
+    for launcher in (
+        Launching(docker=DockerOptions(container="luca")),
+        Launching(slurm=SlurmOptions(script="job.sh")),
+        Launching(command=CommandOptions(start=["a"], probe=["b"], stop=["c"])),
+    ):
+        assert planned(["/opt/conda/bin/python", "train.py"], RunConfig(launcher=launcher)).spec.launcher == launcher
+    for here in (None, Launching(tmux=TmuxOptions())):
+        with pytest.raises(ConfigurationError):
+            planned(["/opt/conda/bin/python", "train.py"], RunConfig(launcher=here))
+
+
+def test_run_on_several_nodes_is_restarted_by_slurm(cwd: Path) -> None:
+    launcher = Launching(slurm=SlurmOptions(script="job.sh"))
+    assert planned([*KOHYA, *SAVING], RunConfig(nodes=2, launcher=launcher)).warnings == []
 
 
 def test_run_on_several_nodes_is_only_watched(cwd: Path) -> None:

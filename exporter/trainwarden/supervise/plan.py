@@ -54,7 +54,10 @@ def plan(name: str, *, command: list[str], config: Config, options: Options) -> 
             f"run '{name}': no command; write it after '--', or as runs.{name}.command in trainwarden.yml"
         )
     cwd = _existing_folder(Path(options.cwd or entry.cwd or ".").expanduser().absolute())
-    _check_command(chosen, cwd)
+    _check_text(chosen)
+    launcher = _launcher(name, options.launcher, entry)
+    if launcher is None or not launcher.elsewhere:
+        _check_program(chosen[0], cwd)
     spec = structs.replace(describe(name, chosen, cwd, entry, options), declared=not command)
     warnings = recipe_of(spec).settings(chosen, cwd).warnings
     given = options.checkpoints or entry.checkpoints
@@ -113,9 +116,8 @@ def _existing_folder(cwd: Path) -> Path:
     return cwd
 
 
-def _check_command(command: list[str], cwd: Path) -> None:
+def _check_program(program: str, cwd: Path) -> None:
     """Look where the keeper's exec will look."""
-    program = command[0]
     if os.sep in program:
         if not os.access(cwd / program, os.X_OK):
             raise ConfigurationError(f"command not found: {cwd / program} is not there, or not executable")
@@ -123,6 +125,9 @@ def _check_command(command: list[str], cwd: Path) -> None:
         raise ConfigurationError(
             f"command not found: '{program}' is not on PATH; activate the training environment, or write its whole path"
         )
+
+
+def _check_text(command: list[str]) -> None:
     for argument in command:
         if any("\ud800" <= character <= "\udfff" for character in argument):
             raise ConfigurationError(f"argument {argument!r} of the command is not UTF-8, so run.json cannot hold it")
