@@ -13,6 +13,9 @@ from trainwarden.runs.folder import RunFolder
 
 FOR_PEOPLE = ("notify", "notify-once")
 """Alertmanager's receivers, as ``alertmanager.yml`` names them, whose webhooks are the user's own."""
+FOR_RECEIVER = "trainwarden"
+HIDDEN = "<secret>"
+"""What later Alertmanagers (0.33, say) write in place of a webhook's address: then its receiver's name must tell."""
 RENDER = "Have alertmanager.yml written anew: trainwarden down && trainwarden up --detach (or docker compose up)"
 
 
@@ -48,11 +51,13 @@ def _posting(scene: Scene, webhook: Mapping[str, Any]) -> Finding:
         return failed("the receiver is not told when an alert is over (send_resolved)", RENDER)
     if webhook.get("max_alerts"):
         return failed("the receiver is told of some of the alerts only (max_alerts)", RENDER)
+    if webhook.get("url") == HIDDEN:
+        return ok(f"{', '.join(RESTART_ALERTS)}: to the receiver")
     posted, answers = urlsplit(str(webhook.get("url"))), urlsplit(scene.addresses.receiver)
     # A name that only containers know says nothing here.
     if scene.in_stack and posted.netloc != answers.netloc:
         return failed(f"alerts are posted to {posted.netloc}, and the receiver answers at {answers.netloc}", RENDER)
-    return ok(f"{', '.join(RESTART_ALERTS)}: to {posted.netloc or 'the receiver'}")
+    return ok(f"{', '.join(RESTART_ALERTS)}: to {posted.netloc}")
 
 
 def token(scene: Scene) -> Finding:
@@ -98,8 +103,14 @@ def mode(scene: Scene) -> Finding:
 
 def webhooks(configuration: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """Those of a receiver of Alertmanager's that post to our receiver."""
-    found = [] if name in FOR_PEOPLE else routes.integrations(configuration, name)
-    return [one for kind, one in found if kind == "webhook" and urlsplit(str(one.get("url"))).path == "/alerts"]
+    if name in FOR_PEOPLE:
+        return []
+    found = [one for kind, one in routes.integrations(configuration, name) if kind == "webhook"]
+    return [one for one in found if _path(one) == "/alerts" or (one.get("url") == HIDDEN and name == FOR_RECEIVER)]
+
+
+def _path(webhook: Mapping[str, Any]) -> str:
+    return urlsplit(str(webhook.get("url"))).path
 
 
 def webhook_in_force(configuration: Mapping[str, Any]) -> Mapping[str, Any] | None:
