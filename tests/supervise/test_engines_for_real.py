@@ -1,5 +1,7 @@
 """A run that Docker or Slurm launches, from its launch to the next generation and to its end: on the real daemons."""
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +22,7 @@ from trainwarden.runs import control
 from trainwarden.runs.attendance import SUPERVISOR_LOCK, is_held
 from trainwarden.runs.control import Start
 from trainwarden.runs.folder import RunFolder
+from trainwarden.supervise import launch
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(400)]
 SECONDS = 60
@@ -121,6 +124,20 @@ def test_a_stop_for_a_restart_is_no_end_by_hand(folder: RunFolder) -> None:
     assert ended.ended is not None and ended.ended.outcome is Outcome.STOPPED_FOR_RESTART
     start(folder, 2, epoch=1)
     until_state(folder, lambda found: found.generation == 2, SECONDS, "the next generation")
+
+
+def test_the_training_goes_on_without_its_supervisor_and_another_sees_its_end(folder: RunFolder) -> None:
+    wait_until(lambda: step(folder) >= 2, SECONDS, "it trains")
+    before = state(folder)
+    assert before.supervisor is not None
+    os.kill(before.supervisor.pid, signal.SIGKILL)
+    wait_until(lambda: not is_held(folder.path / SUPERVISOR_LOCK), SECONDS, "the supervisor is gone")
+    launch.attend(folder)
+    ended = until_it_ended(folder)
+    assert ended.ended is not None
+    assert (ended.generation, ended.ended.outcome, ended.ended.exit_code) == (1, Outcome.CRASHED, 1)
+    said = output(folder)
+    assert said.count("running training") == 1 and said.count("CUDA error") == 1, "its output is there, once"
 
 
 def test_a_container_that_somebody_stops_is_stopped_by_hand(docker: Docker, runs: Runs, tmp_path: Path) -> None:
