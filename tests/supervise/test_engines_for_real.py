@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -69,13 +69,37 @@ def in_docker(docker: Docker, tmp_path: Path, command: list[str]) -> Launching:
     return Launching(docker=DockerOptions(container="luca", socket=docker.socket))
 
 
+Launched = Callable[..., RunFolder]
+
+
 @pytest.fixture(params=["slurm", "docker"])
-def folder(request: pytest.FixtureRequest, runs: Runs, tmp_path: Path) -> Iterator[RunFolder]:
-    """A run of 4 epochs of 5 steps that dies of a CUDA error in its third."""
-    command = runs.demo("--step_seconds", "0.2", "--crash-at-step", "13")
-    fixture = request.getfixturevalue(request.param)
-    launcher = by_slurm(tmp_path) if request.param == "slurm" else in_docker(fixture, tmp_path, command)
-    yield from over(runs.start(command, launcher=launcher))
+def launched(request: pytest.FixtureRequest, runs: Runs, tmp_path: Path) -> Iterator[Launched]:
+    """Launches the demo: 4 epochs of 5 steps."""
+    daemon = request.getfixturevalue(request.param)
+    begun: list[RunFolder] = []
+
+    def launch_it(*options: str) -> RunFolder:
+        command = runs.demo(*options)
+        launcher = by_slurm(tmp_path) if request.param == "slurm" else in_docker(daemon, tmp_path, command)
+        begun.append(runs.start(command, launcher=launcher))
+        return begun[-1]
+
+    yield launch_it
+    for folder in begun:
+        for _ in over(folder):
+            pass
+
+
+@pytest.fixture
+def folder(launched: Launched) -> RunFolder:
+    """A run that dies of a CUDA error in its third epoch."""
+    return launched("--step_seconds", "0.2", "--crash-at-step", "13")
+
+
+@pytest.fixture
+def steady(launched: Launched) -> RunFolder:
+    """A run that is not over before its test is."""
+    return launched("--step_seconds", "1")
 
 
 def over(folder: RunFolder) -> Iterator[RunFolder]:
@@ -109,21 +133,21 @@ def test_a_crash_is_seen_with_its_status_and_the_next_generation_goes_on(folder:
     assert "epoch 3/4" in output(folder, 2) and "epoch 1/4" not in output(folder, 2)
 
 
-def test_a_stop_ends_it_and_the_run_is_closed(folder: RunFolder) -> None:
-    wait_until(lambda: step(folder) >= 2, SECONDS, "it trains")
-    stop(folder, final=True)
-    closed = until_closed(folder, SECONDS)
+def test_a_stop_ends_it_and_the_run_is_closed(steady: RunFolder) -> None:
+    wait_until(lambda: step(steady) >= 2, SECONDS, "it trains")
+    stop(steady, final=True)
+    closed = until_closed(steady, SECONDS)
     assert closed.ended is not None and closed.ended.outcome is Outcome.STOPPED_BY_USER
     assert closed.generation == 1
 
 
-def test_a_stop_for_a_restart_is_no_end_by_hand(folder: RunFolder) -> None:
-    wait_until(lambda: step(folder) >= 7, SECONDS, "it trains, and has saved")
-    stop(folder, by="receiver", final=False)
-    ended = until_it_ended(folder)
+def test_a_stop_for_a_restart_is_no_end_by_hand(steady: RunFolder) -> None:
+    wait_until(lambda: step(steady) >= 7, SECONDS, "it trains, and has saved")
+    stop(steady, by="receiver", final=False)
+    ended = until_it_ended(steady)
     assert ended.ended is not None and ended.ended.outcome is Outcome.STOPPED_FOR_RESTART
-    start(folder, 2, epoch=1)
-    until_state(folder, lambda found: found.generation == 2, SECONDS, "the next generation")
+    start(steady, 2, epoch=1)
+    until_state(steady, lambda found: found.generation == 2, SECONDS, "the next generation")
 
 
 def test_the_training_goes_on_without_its_supervisor_and_another_sees_its_end(folder: RunFolder) -> None:
@@ -141,7 +165,7 @@ def test_the_training_goes_on_without_its_supervisor_and_another_sees_its_end(fo
 
 
 def test_a_container_that_somebody_stops_is_stopped_by_hand(docker: Docker, runs: Runs, tmp_path: Path) -> None:
-    command = runs.demo("--step_seconds", "0.2")
+    command = runs.demo("--step_seconds", "1")
     launcher = in_docker(docker, tmp_path, command)
     docker.well("POST", "/containers/luca/start")
     for folder in over(runs.start(command, launcher=launcher)):
@@ -153,8 +177,18 @@ def test_a_container_that_somebody_stops_is_stopped_by_hand(docker: Docker, runs
         assert len(docker.well("GET", "/containers/json?all=1")) == 1, "the user's own container was taken as it ran"
 
 
+def test_a_container_that_docker_would_start_again_is_not_taken(docker: Docker, runs: Runs, tmp_path: Path) -> None:
+    command = runs.demo("--step_seconds", "1")
+    launcher = in_docker(docker, tmp_path, command)
+    docker.well("POST", "/containers/luca/update", {"RestartPolicy": {"Name": "always"}})
+    docker.well("POST", "/containers/luca/start")
+    with pytest.raises(TrainwardenError, match=r"restart policy always.*docker update --restart=no luca"):
+        runs.start(command, launcher=launcher)
+    assert docker.inspect("luca")["State"]["Running"], "and goes on as it was"
+
+
 def test_a_job_that_somebody_cancels_is_stopped_by_hand(slurm: Slurm, runs: Runs, tmp_path: Path) -> None:
-    for folder in over(runs.start(runs.demo("--step_seconds", "0.2"), launcher=by_slurm(tmp_path))):
+    for folder in over(runs.start(runs.demo("--step_seconds", "1"), launcher=by_slurm(tmp_path))):
         wait_until(lambda folder=folder: step(folder) >= 2, SECONDS, "it trains")  # type: ignore[misc]
         slurm.ask("scancel", *slurm.ask("squeue", "--noheader", "--format=%i").split())
         ended = until_it_ended(folder).ended

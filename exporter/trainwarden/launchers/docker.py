@@ -68,7 +68,7 @@ class DockerEngine:
         if _is_adopted(pattern, order, launches):
             return pattern.id
         _check_living(order, pattern, launches)
-        mine = next((c for c in launches if c.labels.get(GENERATION_LABEL) == str(order.generation)), None)
+        mine = _launch_of(order, launches)
         if mine is not None and mine.was_started:
             raise RefusedError(
                 f"launch {order.generation} of run '{order.name}' was container '{mine.plain_name}' already"
@@ -81,13 +81,9 @@ class DockerEngine:
         return made
 
     def find(self, order: Order) -> str | None:
-        """By the labels; the first launch also by its command, where the user's own container runs it."""
-        launches = self._launches(order.run_id)
-        for one in launches:
-            if one.labels.get(GENERATION_LABEL) == str(order.generation):
-                return one.id if one.was_started else None
-        pattern = self._inspect(self._options.container)
-        return pattern.id if pattern is not None and _is_adopted(pattern, order, launches) else None
+        """By the labels. The user's own container has none: ``start`` takes it again, after the same check."""
+        found = _launch_of(order, self._launches(order.run_id))
+        return found.id if found is not None and found.was_started else None
 
     def probe(self, handle: str) -> Status:
         """By the container's state. One that is gone was removed by somebody; a paused one lives."""
@@ -168,6 +164,10 @@ class DockerEngine:
         }
         said = self._api.get("/events", **query)
         return ended_by_hand(container, [read_event(line) for line in said.splitlines()])
+
+
+def _launch_of(order: Order, launches: list[Container]) -> Container | None:
+    return next((one for one in launches if one.labels.get(GENERATION_LABEL) == str(order.generation)), None)
 
 
 def _is_adopted(pattern: Container, order: Order, launches: list[Container]) -> bool:
