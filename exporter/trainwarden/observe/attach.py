@@ -2,8 +2,6 @@
 
 import os
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +12,6 @@ from trainwarden.checkpoints import recipe_of
 from trainwarden.config import Config, RunConfig
 from trainwarden.errors import ConfigurationError, RunFolderError
 from trainwarden.model import RunSpec, RunState
-from trainwarden.names import GENERATION_ENVIRONMENT, RUN_ENVIRONMENT, RUN_ID_ENVIRONMENT
 from trainwarden.observe import output, record, tmux
 from trainwarden.observe.record import OUTPUT_LOCK, Observed, Pane
 from trainwarden.observe.training import Training, find
@@ -22,7 +19,7 @@ from trainwarden.runs import control
 from trainwarden.runs.attendance import KEEPER_LOCK, SUPERVISOR_LOCK, is_attended, is_held
 from trainwarden.runs.folder import RunFolder, list_runs
 from trainwarden.supervise import launch, plan
-from trainwarden.supervise.detach import lock
+from trainwarden.supervise.detach import lock, start
 
 _START_SECONDS = 15.0
 """How long an observer may take to its first beat."""
@@ -71,7 +68,7 @@ def attach(name: str, what: What, config: Config) -> Attached:
                 begun = former or spec
                 _write(folder, begun, training, what, pane, anew=former is None)
                 since = time.time()
-                _start_observer(folder, held)
+                start(folder, "trainwarden.observe.observer", held)
             _until_watched(folder, begun, since)
     except BlockingIOError:
         raise plan.live(folder) from None
@@ -171,25 +168,6 @@ def _write(folder: RunFolder, spec: RunSpec, training: Training, what: What, pan
         output.prime(folder, text, recipe_of(spec).resumed_from(spec.command), time.time())
     known = pane or (former.pane if former is not None else None)
     record.write(folder, Observed(training=training.root, log=log, pane=known if log is None else None))
-
-
-def _start_observer(folder: RunFolder, held: int) -> None:
-    """Start it detached, as a keeper is. ``held`` is the handle of its lock; an empty run id says it is no training."""
-    own = {RUN_ENVIRONMENT, GENERATION_ENVIRONMENT}
-    inherited = {key: value for key, value in os.environ.items() if key not in own}
-    with (folder.path / "observer.log").open("ab") as log:
-        os.fchmod(log.fileno(), 0o600)
-        subprocess.run(
-            [sys.executable, "-m", "trainwarden.observe.observer", str(folder.path), str(held)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=folder.path,
-            env={**inherited, RUN_ID_ENVIRONMENT: ""},
-            pass_fds=[held],
-            start_new_session=True,
-            check=False,
-        )
 
 
 def _until_watched(folder: RunFolder, spec: RunSpec, since: float) -> RunState:

@@ -43,21 +43,23 @@ def _take(handle: int, wait: bool) -> None:
     return fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
-def start_keeper(folder: RunFolder, first_order: bytes, held: int, environment: Mapping[str, str]) -> None:
-    """Start the run's keeper, detached; ``held`` is the handle of its lock, which it inherits.
+def start(
+    folder: RunFolder, module: str, held: int, environment: Mapping[str, str] = os.environ, *, say: bytes = b""
+) -> int:
+    """Start ``module`` detached, with the run folder and ``held`` as its arguments, and return its exit status.
 
-    The keeper carries the launch environment, and an empty run id: it belongs to no run, not even to one in
-    which `trainwarden run` was called. Its working directory is the run folder, so that no file of the user's
-    there can be taken for a Python module. Raises ``RunFolderError``.
+    ``held`` is the handle of its lock, which it inherits; ``say`` is what it reads first. It forks once it is at work,
+    so that this returns. It carries the launch environment, and an empty run id: it belongs to no run, not even to one
+    in which trainwarden was called. Its working directory is the run folder, so that no file of the user's there can
+    be taken for a Python module. What it prints goes to ``<module's name>.log``.
     """
     own = {RUN_ENVIRONMENT, GENERATION_ENVIRONMENT}
     inherited = {key: value for key, value in environment.items() if key not in own}
-    command = [sys.executable, "-m", "trainwarden.supervise.keeper", str(folder.path), str(held)]
-    with (folder.path / "keeper.log").open("ab") as log:
+    with _log(folder, module).open("ab") as log:
         os.fchmod(log.fileno(), 0o600)
-        started = subprocess.run(
-            command,
-            input=first_order,
+        return subprocess.run(
+            [sys.executable, "-m", module, str(folder.path), str(held)],
+            input=say,
             stdout=log,
             stderr=log,
             cwd=folder.path,
@@ -65,33 +67,26 @@ def start_keeper(folder: RunFolder, first_order: bytes, held: int, environment: 
             pass_fds=[held],
             start_new_session=True,
             check=False,
-        )
-    if started.returncode != 0:
-        raise RunFolderError(f"run '{folder.name}': its keeper could not be started{_last_complaint(folder)}")
+        ).returncode
+
+
+KEEPER = "trainwarden.supervise.keeper"
+STEWARD = "trainwarden.supervise.steward"
+
+
+def start_keeper(folder: RunFolder, first_order: bytes, held: int, environment: Mapping[str, str]) -> None:
+    """Start the run's keeper. Raises ``RunFolderError``."""
+    if start(folder, KEEPER, held, environment, say=first_order) != 0:
+        raise RunFolderError(f"run '{folder.name}': its keeper could not be started{_last_complaint(folder, KEEPER)}")
 
 
 def start_steward(folder: RunFolder, held: int, environment: Mapping[str, str]) -> None:
-    """Start the supervisor of a run that an engine launches, detached, and wait until it has launched.
+    """Start the supervisor of a run that an engine launches, and wait until it has launched.
 
-    ``held`` is the handle of the supervisor's lock, which it inherits. Raises ``RunFolderError`` with its last word.
+    Raises ``RunFolderError`` with its last word.
     """
-    own = {RUN_ENVIRONMENT, GENERATION_ENVIRONMENT}
-    inherited = {key: value for key, value in environment.items() if key not in own}
-    with (folder.path / "steward.log").open("ab") as log:
-        os.fchmod(log.fileno(), 0o600)
-        started = subprocess.run(
-            [sys.executable, "-m", "trainwarden.supervise.steward", str(folder.path), str(held)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=folder.path,
-            env={**inherited, RUN_ID_ENVIRONMENT: ""},
-            pass_fds=[held],
-            start_new_session=True,
-            check=False,
-        )
-    if started.returncode != 0:
-        raise RunFolderError(f"run '{folder.name}': was not launched{_last_complaint(folder, 'steward.log')}")
+    if start(folder, STEWARD, held, environment) != 0:
+        raise RunFolderError(f"run '{folder.name}': was not launched{_last_complaint(folder, STEWARD)}")
 
 
 def until(folder: RunFolder, look: Callable[[], T | None], seconds: float, holder: str = KEEPER_LOCK) -> T:
@@ -107,12 +102,16 @@ def until(folder: RunFolder, look: Callable[[], T | None], seconds: float, holde
             return found
         if gone or time.monotonic() > deadline:
             what = "ended at once" if gone else f"did nothing for {seconds:g} s"
-            raise RunFolderError(f"run '{folder.name}': its keeper {what}{_last_complaint(folder)}")
+            raise RunFolderError(f"run '{folder.name}': its keeper {what}{_last_complaint(folder, KEEPER)}")
         time.sleep(0.05)
 
 
-def _last_complaint(folder: RunFolder, log: str = "keeper.log") -> str:
-    path = folder.path / log
+def _log(folder: RunFolder, module: str) -> Path:
+    return folder.path / f"{module.rpartition('.')[2]}.log"
+
+
+def _last_complaint(folder: RunFolder, module: str) -> str:
+    path = _log(folder, module)
     try:
         lines = path.read_text(errors="replace").strip().splitlines()
     except OSError:
