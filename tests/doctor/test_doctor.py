@@ -60,6 +60,7 @@ def test_a_mistake_in_trainwarden_yml(stack: Stack) -> None:
     assert found["exporter"].found == "first: configuration"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("service", "hanging"),
     [
@@ -90,6 +91,7 @@ def test_a_service_that_is_down(stack: Stack, service: str, hanging: set[str]) -
     assert found[service].mend.startswith("Start it (trainwarden up --detach")
 
 
+@pytest.mark.heavy
 def test_an_exporter_whose_sensor_fails(stack: Stack) -> None:
     run = stack.runs / "luca"
     run.mkdir(parents=True)
@@ -101,6 +103,7 @@ def test_an_exporter_whose_sensor_fails(stack: Stack) -> None:
     run.rmdir()
 
 
+@pytest.mark.heavy
 def test_an_exporter_of_another_version_or_without_its_thresholds(stack: Stack) -> None:
     with answering(b'trainwarden_build_info{version="0.0.1"} 1\n') as url:
         found = stack.examine({"exporter": url})
@@ -109,6 +112,7 @@ def test_an_exporter_of_another_version_or_without_its_thresholds(stack: Stack) 
     assert "swap_used_bytes/warning" in found["thresholds"].found
 
 
+@pytest.mark.heavy
 def test_an_exporter_that_goes_by_an_older_trainwarden_yml(stack: Stack) -> None:
     with stack.configuration.open("a") as file:
         file.write("thresholds: {swap_used_bytes: {warning: 1}}\n")
@@ -117,6 +121,7 @@ def test_an_exporter_that_goes_by_an_older_trainwarden_yml(stack: Stack) -> None
     assert found["thresholds"].found.endswith("other numbers than trainwarden.yml: swap_used_bytes/warning")
 
 
+@pytest.mark.heavy
 def test_a_service_that_asks_for_a_login(stack: Stack) -> None:
     with answering(b"Unauthorized", 401) as url:
         found = stack.examine({"alertmanager": url})
@@ -125,6 +130,7 @@ def test_a_service_that_asks_for_a_login(stack: Stack) -> None:
     assert "TRAINWARDEN_ALERTMANAGER_URL=https://user:password@host" in found["alertmanager"].mend
 
 
+@pytest.mark.heavy
 def test_a_clock_that_is_off(stack: Stack) -> None:
     with stack.configuration.open("a") as file:
         file.write("thresholds: {clock_skew_seconds: {warning: 0}}\n")
@@ -134,6 +140,7 @@ def test_a_clock_that_is_off(stack: Stack) -> None:
     assert "timedatectl" in found["prometheus"].mend
 
 
+@pytest.mark.heavy
 def test_a_target_with_a_wrong_port(stack: Stack) -> None:
     port = free_port()
     stack.edit("prometheus/targets/exporter.yml", lambda entries: entries[0].update(targets=[f"127.0.0.1:{port}"]))
@@ -154,6 +161,7 @@ def test_a_machine_that_is_named_with_its_port_or_in_two_ways(stack: Stack) -> N
     assert broken(found) == ["machine-name"]
 
 
+@pytest.mark.heavy
 def test_a_file_of_rules_that_is_missing(stack: Stack) -> None:
     (stack.rendered / "prometheus/rules/watch.yml").unlink()
     stack.reload("prometheus")
@@ -250,6 +258,7 @@ def _inhibit(content: Any) -> None:
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -288,6 +297,7 @@ def test_a_token_that_is_not_the_receivers(stack: Stack, tmp_path: Path) -> None
     stack.until("token", FAILED, "the receiver asks for a token, and Alertmanager sends none from a file")
 
 
+@pytest.mark.heavy
 def test_a_receiver_that_may_not_act(stack: Stack) -> None:
     run = RunFolder("luca", stack.runs)
     run.create()
@@ -330,6 +340,7 @@ def test_nobody_who_is_told_and_one_who_is_told_of_in_trainwarden_yml_only(stack
     assert amiss(stack.examine()) == {"people": WARNING}
 
 
+@pytest.mark.heavy
 def test_messages_that_do_not_arrive(stack: Stack) -> None:
     with answering(b"no_service", 404, post=True) as url:
         stack.slack.write_text(f"{url}/services/T/B/X")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
 import requests
 import yaml
 
@@ -82,6 +83,7 @@ def prometheus(rendered: Path, alertmanager: str, tools: Tools) -> Iterator[None
             process.terminate()
 
 
+@pytest.mark.heavy
 def test_a_gpu_grows_warm_then_hot_and_cools_down(tmp_path: Path, slack: Hook, tools: Tools) -> None:
     machine = Machine()
     url = secret(tmp_path / "slack-url", slack.url)

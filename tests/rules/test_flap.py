@@ -194,6 +194,7 @@ def series_of(edges: list[Edge], rules: list[Path]) -> dict[str, list[Sample]]:
     return {series: values for series, values in day(edges).items() if series.partition("{")[0] in asked}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", DAYS)
 def test_at_most_one_notification_for_each_real_excursion(name: str, tools: Tools, tmp_path: Path) -> None:
     """What Alertmanager sends anew is an alert that fires and did not a moment before."""
