@@ -18,7 +18,7 @@ class CommandOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     start: list[str]
     """Must lead to `trainwarden exec NAME`, which runs what this launch is to run."""
     probe: list[str]
-    """Exit status 0: it lives; 3: it does not (as `systemctl is-active` says it); others: no answer."""
+    """Exit status 0: it lives, or is being stopped; 3: it is gone; others: no answer."""
     stop: list[str]
     """Asks for its end."""
     timeout: float = 30.0
@@ -57,6 +57,11 @@ class Launching(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def sees_all_nodes(self) -> bool:
         """Whether the engine is a scheduler, which starts and ends a run on all of its machines."""
         return "slurm" in self.chosen()
+
+    @property
+    def on_another_machine(self) -> bool:
+        """Whether the training may run on another machine, whose GPUs are none of this one's."""
+        return bool({"slurm", "command"} & set(self.chosen()))
 
     def chosen(self) -> list[str]:
         """The names of the engines that are given."""

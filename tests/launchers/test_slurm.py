@@ -213,9 +213,9 @@ def test_a_job_that_slurm_requeues_by_itself_has_ended_and_takes_the_next_launch
     first = world.start(1, "echo one; sleep 600")
     job = first.split()[0]
     wait_until(lambda: "one" in world.said(1), OVER, "it trains")
-    slurm.ask("scontrol", "update", f"NodeName={slurm.host}", "State=DOWN", "Reason=test")
+    slurm.lose_node()
     ended = world.ended(first)
-    slurm.ask("scontrol", "update", f"NodeName={slurm.host}", "State=RESUME")
+    slurm.find_node()
     assert (ended.exit_code, ended.signal, ended.by_hand) == (None, None, False)
     assert slurm.show(job)["Restarts"] == "1"
     second = world.start(2, "echo two; sleep 600")

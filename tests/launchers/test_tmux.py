@@ -155,3 +155,36 @@ def test_an_order_is_json_and_comes_back_whole(orders: Orders) -> None:
 
     order = orders("echo")
     assert msgspec.json.decode(msgspec.json.encode(order), type=Order) == order
+
+
+def test_what_the_user_opens_in_the_session_later_is_none_of_the_run(
+    engine: TmuxEngine, server: str, orders: Orders
+) -> None:
+    engine.start(orders("exec sleep 600"))
+    tmux(server, "new-window", "-d", "-t", "luca:", f"printenv > {server}.env; exec cat")
+    wait_until(lambda: "TMUX_PANE" in _text(f"{server}.env"), 10, "the user's window has come up")
+    assert "TRAINWARDEN" not in _text(f"{server}.env")
+
+
+def test_a_respawned_training_has_the_environment_of_whoever_launches_it(
+    engine: TmuxEngine, server: str, orders: Orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmux(server, "new-session", "-d", "-s", "luca", "exec cat")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    for generation in (1, 2):
+        order = orders("echo on $CUDA_VISIBLE_DEVICES", generation=generation)
+        until_ended(engine, engine.start(order))
+        assert _text(order.output) == "on 7\n"
+
+
+def test_a_name_with_a_dot_and_a_terminal_without_utf8_are_no_hindrance(
+    engine: TmuxEngine, orders: Orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.setenv(name, "C")
+    order = orders("exec sleep 600", name="sd.xl")
+    assert engine.probe(engine.start(order)).alive
+
+
+def _text(path: str) -> str:
+    return Path(path).read_text() if Path(path).exists() else ""

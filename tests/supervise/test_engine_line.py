@@ -10,6 +10,7 @@ from trainwarden.errors import RefusedError, TrainwardenError
 from trainwarden.launchers.engine import Order, Status
 from trainwarden.launching import Launching, TmuxOptions
 from trainwarden.model import RunSpec
+from trainwarden.runs import identity
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import kept
 from trainwarden.supervise.kept import Exit
@@ -26,11 +27,13 @@ class Cluster:
 
     name = "cluster"
     visible = False
+    interval = 0.5
 
     def __init__(self) -> None:
         self.launched: list[int] = []
         self.status = Status(alive=True)
         self.silent = False
+        self.answer_lost = False
         self.stops: list[bool] = []
 
     def check(self, order: Order) -> None:
@@ -38,6 +41,9 @@ class Cluster:
 
     def start(self, order: Order) -> str:
         self._answer()
+        if self.answer_lost:
+            self.launched.append(order.generation)
+            raise TrainwardenError("no answer within 20 s")
         assert Path(order.output).with_name(f"order.{order.generation}.json").exists(), "ordered before it is launched"
         self.launched.append(order.generation)
         return str(order.generation)
@@ -192,3 +198,48 @@ def test_members_that_cannot_be_seen_are_stopped_by_their_engine_asked_first(
     state = watch.state(Now(140.0, 140.0))
     assert state.ended is not None and state.ended.outcome.value == "stopped_for_restart"
     assert state.stopping_since is None
+
+
+def test_a_launch_whose_answer_was_lost_is_found(line: Line, cluster: Cluster) -> None:
+    cluster.answer_lost = True
+    assert line().launch(2, ["true"]).handle == "2"
+    assert cluster.launched == [2]
+
+
+def test_an_order_that_was_refused_is_taken_by_nobody_later(
+    line: Line, cluster: Cluster, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainwarden.supervise.steward.LATE_SECONDS", 0.0)
+    cluster.silent = True
+    with pytest.raises(RefusedError):
+        line().launch(2, ["true"])
+    assert not folder.order_path(2).exists()
+
+
+def test_whoever_is_seen_to_live_has_not_ended_whatever_the_engine_says(
+    line: Line, cluster: Cluster, watch: RunWatch, folder: RunFolder
+) -> None:
+    folder.taken_path(1).write_bytes(msgspec.json.encode(identity.myself()))
+    cluster.status = Status(alive=False, by_hand=True)
+    look(line(), watch, 102.0)
+    found = kept.read(folder)
+    assert found is not None and found.exit is None and watch.ended is None
+
+
+def test_a_full_disk_is_a_refusal(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("trainwarden.system.replace_file", full)
+    with pytest.raises(RefusedError, match="No space left"):
+        line().launch(2, ["true"])
+
+
+def test_it_is_asked_to_stop_once_and_killed_after_the_grace(
+    line: Line, cluster: Cluster, watch: RunWatch, spec: RunSpec
+) -> None:
+    ours = line()
+    watch.stop(by="receiver", final=False, now=Now(101.0, 101.0))
+    for at in (102.0, 104.0, 106.0, 102.5 + spec.limits.term_grace):
+        look(ours, watch, at)
+    assert cluster.stops == [False, True]

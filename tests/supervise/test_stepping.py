@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from tests.supervise.conftest import Runs, output, state, until_ended, until_output
+from tests.supervise.conftest import PYTHON, Runs, output, state, until_ended, until_output
 from trainwarden.errors import ConfigurationError, RefusedError
 from trainwarden.model import RunSpec, StepDown
 from trainwarden.runs import control
@@ -57,7 +57,7 @@ def test_only_the_next_remedy_of_this_run_is_taken_from_the_socket(spec: RunSpec
 
 def test_a_run_whose_trainer_has_none_of_these_settings_is_refused_at_its_launch(runs: Runs) -> None:
     with pytest.raises(ConfigurationError, match="adapt: the guide's remedies are settings of kohya's trainer"):
-        runs.start(["python", "train.py"], recipe="none", adapt="guide")
+        runs.start([PYTHON, "train.py"], recipe="none", adapt="guide")
 
 
 def test_a_real_generation_is_launched_with_the_derived_file(runs: Runs, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.launchers.conftest import server  # noqa: F401  (a fixture)
@@ -21,7 +22,7 @@ from trainwarden.runs.attendance import SUPERVISOR_LOCK, is_held
 from trainwarden.runs.control import Probe, Start
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import launch
-from trainwarden.supervise.execute import take
+from trainwarden.supervise.execute import read_exit, take
 
 JOBS = """
 import os, pathlib, signal, subprocess, sys
@@ -162,3 +163,33 @@ def test_who_closes_its_pane_stops_the_run_for_good(runs: Runs, server: str) -> 
     subprocess.run(["tmux", "-S", server, "kill-session", "-t", "luca"], check=True, timeout=10)
     closed = until_closed(folder, 30)
     assert closed.ended is not None and closed.ended.outcome is Outcome.STOPPED_BY_USER
+
+
+def test_a_stop_from_outside_is_written_down_before_it_is_passed_on(runs: Runs, tmp_path: Path) -> None:
+    folder = RunFolder("luca")
+    folder.create()
+    code = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)"
+    order = {
+        "name": "luca", "run_id": "r", "generation": 1, "argv": [sys.executable, "-c", code], "cwd": "/",
+        "output": str(tmp_path / "out.log"),
+    }  # fmt: skip
+    folder.order_path(1).write_bytes(msgspec.json.encode(order))
+    wrapper = subprocess.Popen([sys.executable, "-m", "trainwarden", "exec", "luca"])
+    try:
+        wait_until(
+            lambda: "up" in (tmp_path / "out.log").read_text() if (tmp_path / "out.log").exists() else "", 20, "up"
+        )
+        wrapper.terminate()
+        ended = wait_until(lambda: read_exit(folder, 1), 10, "it is written down")
+        assert (ended.code, ended.signal) == (None, signal.SIGTERM)
+        assert wrapper.poll() is None
+    finally:
+        for pid in _children(wrapper.pid):
+            os.kill(pid, signal.SIGKILL)
+        wrapper.wait(10)
+    ended = read_exit(folder, 1)
+    assert ended is not None and ended.signal == signal.SIGKILL, "and how it really ended"
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -75,7 +75,7 @@ class Docker:
 
 @contextmanager
 def running_docker() -> Iterator[Docker]:
-    with tempfile.TemporaryDirectory(prefix="tw-docker-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="tw-docker-") as name:
         docker = Docker(Path(name))
         child = _start(docker)
         try:
@@ -93,7 +93,8 @@ def _start(docker: Docker) -> "subprocess.Popen[bytes]":
     listening = ["-H", f"unix://{docker.socket}", f"--pidfile={docker.folder}/pid"]
     plain = ["--storage-driver=vfs", "--iptables=false", "--bridge=none"]
     with (docker.folder / "log").open("wb") as log:
-        command = ["dockerd", *places, *listening, *plain]
+        # In a mount namespace of its own: none of its mounts outlives it, and the folder can be removed.
+        command = ["unshare", "--mount", "dockerd", *places, *listening, *plain]
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=of_a_daemon(), start_new_session=True
         )

@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tests.support.external import of_a_daemon
@@ -56,6 +56,20 @@ class Slurm:
 
     def jobs(self) -> list[str]:
         return self.ask("squeue", "--noheader", "--states=all", "--format=%i").split()
+
+    def lose_node(self) -> None:
+        """As when a machine dies: what runs there is requeued."""
+        self.ask("scontrol", "update", f"NodeName={self.host}", "State=DOWN", "Reason=test")
+
+    def find_node(self) -> None:
+        """The machine is back; Slurm may have noticed that by itself already, and then refuses to be told."""
+
+        def is_back() -> bool:
+            with suppress(subprocess.CalledProcessError):
+                self.ask("scontrol", "update", f"NodeName={self.host}", "State=RESUME")
+            return self.ask("sinfo", "--noheader", "--format=%T").strip() in ("idle", "mixed", "allocated")
+
+        wait_until(is_back, 60, "the node is back", every=0.5)
 
     def clear(self) -> None:
         """End every job, and wait until nothing of them runs, so that the next test finds a free machine."""

@@ -62,13 +62,18 @@ def evaluation(scene: Scene) -> Finding:
     if slow:
         took = f"{units.duration(slow[0].evaluation_time)} of {units.duration(slow[0].interval)}"
         return failed(f"{slow[0].name} takes {took}", "Give Prometheus more CPU, or split the machines over two.")
-    now = time.time()
-    late = [group for group in ours if group.evaluated_ago(now) > max(LATE_INTERVALS * group.interval, LATE_SECONDS)]
+    now, age = time.time(), scene.age
+    late = [group for group in ours if min(group.evaluated_ago(now), age) > _patience(group.interval)]
     if late:
         stands = failed(f"{late[0].name} was not evaluated lately", "Look at Prometheus' log, and restart it.")
         return scene.bear_with(stands)
     slowest = max((group.evaluation_time for group in ours), default=0.0)
     return ok(f"{len(ours)} groups, the slowest in {slowest * 1000:.0f} ms")
+
+
+def _patience(interval: float) -> float:
+    """How long a group may take to be evaluated (again), seconds."""
+    return max(LATE_INTERVALS * interval, LATE_SECONDS)
 
 
 def watchdog(scene: Scene) -> Finding:

@@ -87,9 +87,14 @@ class Scene:
     @cached_property
     def young(self) -> str:
         """How long ago Prometheus began or was reloaded, where that is a moment only; else empty."""
-        began = [self.prometheus_metrics.value(name) or 0.0 for name in _BEGINNINGS]
-        age = max(time.time() - max(began), 0.0)
+        age = self.age
         return f"Prometheus began or was reloaded {age:.0f} s ago" if age < YOUNG_SECONDS else ""
+
+    @property
+    def age(self) -> float:
+        """Seconds since Prometheus began or was reloaded: nothing in it is older."""
+        began = [self.prometheus_metrics.value(name) or 0.0 for name in _BEGINNINGS]
+        return max(time.time() - max(began), 0.0)
 
     def bear_with(self, finding: Finding) -> Finding:
         """The same, or only a warning where Prometheus has just begun and what is missing may still come."""

@@ -117,11 +117,14 @@ class SlurmEngine:
 
     def _job(self, number: int) -> Job | None:
         try:
-            return read_job(_ask("scontrol", "--oneliner", "show", "job", str(number)))
+            job = read_job(_ask("scontrol", "--oneliner", "show", "job", str(number)))
         except _SlurmError as error:
             if _NO_SUCH_JOB in str(error):
                 return None
             raise
+        if job is None:  # it may well run: taken for gone, another would be launched beside it
+            raise TrainwardenError(f"job {number} does not bear trainwarden's comment any more; put it back")
+        return job
 
     def _submit(self, order: Order) -> str:
         mark = Mark(order.run_id, order.generation, 0)

@@ -5,6 +5,7 @@ it. What tmux is told stands on its standard input, never in a process list, for
 """
 
 import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -126,15 +127,21 @@ class TmuxEngine:
 
     def _open(self, order: Order, mark: str) -> list[str]:
         """A new session, or where the user has one of that name a window in it, found by a name that is ours alone."""
-        session = self._options.session or order.name
-        environment = {**os.environ, **order.environment}
-        given = [f"-e {_quoted(f'{key}={value}')}" for key, value in environment.items() if "\n" not in value]
+        session = re.sub(r"[.:]", "_", self._options.session or order.name)  # which tmux makes of them itself
         window = f"trainwarden-{order.run_id}"
-        where = f"-n {window} {_folder(order)} {' '.join(given)} {_quoted(_command(order))}"
+        where = f"-n {window} {_folder(order)} {_given(order)} {_quoted(_command(order))}"
         *_, code = self._ask("has-session", "-t", f"={session}")
         place = f"new-window -d -t {_quoted(f'={session}:')}" if code == 0 else f"new-session -d -s {_quoted(session)}"
         target = _quoted(f"={session}:={window}")
-        return [f"{place} {where}", *_keep(order, mark, target), f"rename-window -t {target} {_quoted(order.name)}"]
+        # What a new session is given holds for all that its user opens there later, who would be taken for the run's.
+        ours = [f"set-environment -t {_quoted(f'={session}')} -u {key}" for key in order.environment]
+        forget = [] if code == 0 else ours
+        return [
+            f"{place} {where}",
+            *_keep(order, mark, target),
+            *forget,
+            f"rename-window -t {target} {_quoted(order.name)}",
+        ]
 
     # --- the server -------------------------------------------------------------------------------------------
     def _ask(self, *arguments: str) -> tuple[str, str, int]:
@@ -154,7 +161,7 @@ class TmuxEngine:
         named = [] if server is None else ["-S" if "/" in server else "-L", server]
         try:
             done = subprocess.run(
-                ["tmux", *named, *arguments], input=stdin, capture_output=True, timeout=_SECONDS, check=False
+                ["tmux", "-u", *named, *arguments], input=stdin, capture_output=True, timeout=_SECONDS, check=False
             )
         except FileNotFoundError:
             raise RefusedError("there is no tmux on the PATH; install it, or choose another launcher") from None
@@ -164,8 +171,13 @@ class TmuxEngine:
 
 
 def _again(order: Order, pane: _Pane) -> str:
-    given = " ".join(f"-e {_quoted(f'{key}={value}')}" for key, value in order.environment.items())
-    return f"respawn-pane -t {pane.id} {_folder(order)} {given} {_quoted(_command(order))}"
+    return f"respawn-pane -t {pane.id} {_folder(order)} {_given(order)} {_quoted(_command(order))}"
+
+
+def _given(order: Order) -> str:
+    """The environment of whoever launches, with the run's own: what a session holds is another's."""
+    environment = {**os.environ, **order.environment}
+    return " ".join(f"-e {_quoted(f'{key}={value}')}" for key, value in environment.items() if "\n" not in value)
 
 
 def _keep(order: Order, mark: str, target: str) -> list[str]:

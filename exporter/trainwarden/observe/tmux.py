@@ -131,7 +131,7 @@ def _ask(arguments: Sequence[str]) -> tuple[str, str]:
     """What tmux says, and what it complains about. Never raises."""
     try:
         done = subprocess.run(
-            ["tmux", *arguments], capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
+            ["tmux", "-u", *arguments], capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
         )
     except FileNotFoundError:
         return "", "there is no tmux on the PATH"

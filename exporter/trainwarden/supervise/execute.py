@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ import msgspec
 from trainwarden import system
 from trainwarden.errors import RefusedError, RunFolderError
 from trainwarden.launchers.engine import Order
+from trainwarden.model import Identity
+from trainwarden.runs.ending import HAND_SIGNALS
 from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.identity import identify
 from trainwarden.supervise.kept import Exit
@@ -41,13 +44,23 @@ def execute(folder: RunFolder) -> int:
             child = subprocess.Popen(order.argv, cwd=order.cwd, env=environment, stdout=output, stderr=output)
     except OSError as error:
         raise RefusedError(f"run '{folder.name}': {error.filename or order.argv[0]}: {error.strerror}") from error
+
+    def pass_on(signum: int, _: object) -> None:
+        if signum in HAND_SIGNALS:  # written first: who sends it may end this process before the training has ended
+            _write_exit(folder, order, Exit(code=None, signal=signum, at=time.time()))
+        child.send_signal(signum)
+
     for number in _PASSED_ON:
-        signal.signal(number, lambda signum, _: child.send_signal(signum))
+        signal.signal(number, pass_on)
     status = child.wait()
     code, killed_by = (status, None) if status >= 0 else (None, -status)
-    ended = Exit(code=code, signal=killed_by, at=time.time())
-    system.replace_file(folder.exited_path(order.generation), msgspec.json.encode(ended), durable=True)
+    _write_exit(folder, order, Exit(code=code, signal=killed_by, at=time.time()))
     return status if status >= 0 else 128 - status
+
+
+def _write_exit(folder: RunFolder, order: Order, ended: Exit) -> None:
+    with suppress(OSError):  # a full disk: then the engine's own word has to do
+        system.replace_file(folder.exited_path(order.generation), msgspec.json.encode(ended), durable=True)
 
 
 def take(folder: RunFolder) -> Order:
@@ -73,6 +86,11 @@ def _newest(folder: RunFolder) -> Order | None:
     found = (_ORDER.fullmatch(path.name) for path in folder.path.glob("order.*.json"))
     numbers = [int(match[1]) for match in found if match is not None]
     return _read(folder.order_path(max(numbers)), Order) if numbers else None
+
+
+def read_taken(folder: RunFolder, generation: int) -> Identity | None:
+    """The `trainwarden exec` that took the generation's order; None where none did."""
+    return _read(folder.taken_path(generation), Identity)
 
 
 def read_exit(folder: RunFolder, generation: int) -> Exit | None:

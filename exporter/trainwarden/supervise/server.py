@@ -97,7 +97,7 @@ class ControlServer:
     def _reply(self, line: bytes) -> Reply:
         try:
             return self._carry_out(control.decode_request(line))
-        except TrainwardenError as error:
+        except (TrainwardenError, OSError, ValueError) as error:  # a full disk ends no supervision
             return _refusal(str(error))
 
     def _answer(self, connection: _Connection, reply: Reply) -> None:

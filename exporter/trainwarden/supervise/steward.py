@@ -25,13 +25,15 @@ from trainwarden.runs import identity
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import kept
 from trainwarden.supervise.engines import engine_of
-from trainwarden.supervise.execute import read_exit
+from trainwarden.supervise.execute import read_exit, read_taken
 from trainwarden.supervise.kept import Exit, Kept
 from trainwarden.supervise.supervisor import Supervisor
 from trainwarden.supervise.watch import Now, RunWatch
 
 BORN_SECONDS = 10.0
 """How long the process of a launch may take to be seen."""
+LATE_SECONDS = 10.0
+"""How long a launch is looked for whose answer was lost: the receiver waits a minute for this one."""
 
 
 class EngineLine:
@@ -44,6 +46,8 @@ class EngineLine:
         self._spec = spec
         self._engine = engine
         self._probe_due = 0.0
+        self._asked = ""
+        """The handle of whom was asked to stop."""
 
     # --- looking ------------------------------------------------------------------------------------------
     def look(self, watch: RunWatch, now: Now) -> None:
@@ -52,7 +56,7 @@ class EngineLine:
         if now.monotonic < self._probe_due:
             return
         self._probe_due = now.monotonic + self._engine.interval
-        with suppress(TrainwardenError, OSError):
+        with suppress(TrainwardenError, OSError, ValueError, KeyError):  # or it speaks what we do not read
             self._engine.carry(watch.kept.handle, self._folder.output_path(watch.kept.generation))
             if watch.kept.exit is None:
                 self._ask(watch, now)
@@ -60,17 +64,28 @@ class EngineLine:
     def _ask(self, watch: RunWatch, now: Now) -> None:
         status = self._engine.probe(watch.kept.handle)
         if not status.alive:
-            self._record(watch, exit=self._exit(watch, status, now))
+            if not self._lives_here(watch):
+                self._record(watch, exit=self._exit(watch, status, now))
             return
         self._press(watch, now)
         if watch.kept.training is None and status.pid is not None:
             self._record(watch, training=identity.identify(status.pid))
 
+    def _lives_here(self, watch: RunWatch) -> bool:
+        """Whether a process of the launch is seen to live, whatever its engine says (of another server, say)."""
+        taken = read_taken(self._folder, watch.kept.generation)
+        known = (found for found in (watch.kept.training, taken) if found is not None)
+        return any(identity.lives(found) for found in known)
+
     def _press(self, watch: RunWatch, now: Now) -> None:
         """Members that cannot be seen from here are stopped by their engine: asked first, killed after the grace."""
         seconds = watch.stopping_for(now)
-        if seconds is not None and not self._engine.visible:
-            self._engine.stop(watch.kept.handle, kill=seconds >= self._spec.limits.term_grace)
+        if seconds is None or self._engine.visible:
+            return
+        kill, handle = seconds >= self._spec.limits.term_grace, watch.kept.handle
+        if kill or self._asked != handle:  # a second SIGTERM makes some trainers leave their last save
+            self._engine.stop(handle, kill=kill)
+            self._asked = handle
 
     def _exit(self, watch: RunWatch, status: Status, now: Now) -> Exit:
         """What `trainwarden exec` saw, where it ran the training; else what the engine says.
@@ -99,9 +114,9 @@ class EngineLine:
     def launch(self, generation: int, argv: list[str], watch: RunWatch | None = None) -> Kept:  # noqa: ARG002
         """Write the order, and launch; a launch whose record was lost is found, and not repeated."""
         order = self._order(generation, argv)
-        system.replace_file(self._folder.order_path(generation), msgspec.json.encode(order), durable=True)
         with _refusing():
-            handle = self._engine.find(order) or self._engine.start(order)
+            system.replace_file(self._folder.order_path(generation), msgspec.json.encode(order), durable=True)
+            handle = self._started(order)
         record = Kept(
             keeper=identity.myself(),
             generation=generation,
@@ -114,6 +129,30 @@ class EngineLine:
         )
         kept.write(self._folder, record)
         return record
+
+    def _started(self, order: Order) -> str:
+        """The handle of a launch. One whose answer was lost may have begun all the same; what has not, never will."""
+        try:
+            return self._engine.find(order) or self._engine.start(order)
+        except (TrainwardenError, OSError) as error:
+            refused = isinstance(error, RefusedError)
+            handle = None if refused else self._found_late(order)
+            if handle is None:
+                self._folder.order_path(order.generation).unlink(missing_ok=True)
+            if handle is None and self._folder.taken_path(order.generation).exists():
+                handle = self._found_late(order)
+            if handle is None:
+                raise
+            return handle
+
+    def _found_late(self, order: Order) -> str | None:
+        deadline = time.monotonic() + LATE_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(TrainwardenError, OSError):
+                if handle := self._engine.find(order):
+                    return handle
+            time.sleep(0.5)
+        return None
 
     def _born(self, handle: str) -> Identity | None:
         """The process of the launch, where it can be seen from here."""

@@ -8,8 +8,11 @@ from trainwarden.collectors.runs.reading import Run
 def cards(run: Run, known: Mapping[str, int]) -> list[tuple[str, str]]:
     """Index and UUID of each; ``known`` are the cards of this machine, index by UUID. Empty where it cannot be told.
 
-    As declared, else as the members' CUDA_VISIBLE_DEVICES says, else the machine's only card.
+    As declared, else as the members' CUDA_VISIBLE_DEVICES says, else the machine's only card. A run
+    that may be on another machine has none of this one's.
     """
+    if run.spec.launcher is not None and run.spec.launcher.on_another_machine:
+        return []
     if run.spec.gpus is not None:
         wanted = [str(index) for index in run.spec.gpus]
     elif run.state is not None and run.state.gpus is not None:
