@@ -243,3 +243,22 @@ def test_it_is_asked_to_stop_once_and_killed_after_the_grace(
     for at in (102.0, 104.0, 106.0, 102.5 + spec.limits.term_grace):
         look(ours, watch, at)
     assert cluster.stops == [False, True]
+
+
+def test_a_launch_that_could_not_be_written_down_is_known_and_written_once_there_is_room(
+    line: Line, cluster: Cluster, watch: RunWatch, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = line()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as filled:
+        filled.setattr("trainwarden.supervise.kept.write", full)
+        record = ours.launch(2, ["true"])
+        watch.launched(record, None, Now(103.0, 103.0))
+        look(ours, watch, 104.0)
+        assert watch.state(Now(104.0, 104.0)).generation == 2
+    look(ours, watch, 106.0)
+    assert kept.read(folder) == record
+    assert cluster.launched == [1, 2]

@@ -48,6 +48,8 @@ class EngineLine:
         self._probe_due = 0.0
         self._asked = ""
         """The handle of whom was asked to stop."""
+        self._unwritten: Kept | None = None
+        """The record of a launch that the disk had no room for."""
 
     # --- looking ------------------------------------------------------------------------------------------
     def look(self, watch: RunWatch, now: Now) -> None:
@@ -56,6 +58,9 @@ class EngineLine:
         if now.monotonic < self._probe_due:
             return
         self._probe_due = now.monotonic + self._engine.interval
+        with suppress(OSError):
+            if self._unwritten is not None:
+                self._keep(self._unwritten)
         with suppress(TrainwardenError, OSError, ValueError, KeyError):  # or it speaks what we do not read
             self._engine.carry(watch.kept.handle, self._folder.output_path(watch.kept.generation))
             if watch.kept.exit is None:
@@ -103,7 +108,11 @@ class EngineLine:
         return Exit(code=status.exit_code, signal=status.signal, at=at)
 
     def _record(self, watch: RunWatch, **changes: object) -> None:
-        kept.write(self._folder, replace(watch.kept, **changes))
+        self._keep(replace(watch.kept, **changes))
+
+    def _keep(self, record: Kept) -> None:
+        kept.write(self._folder, record)
+        self._unwritten = None
 
     # --- launching ----------------------------------------------------------------------------------------
     def rehearse(self, generation: int, argv: list[str]) -> None:
@@ -127,7 +136,10 @@ class EngineLine:
             terminated_at=None,
             handle=handle,
         )
-        kept.write(self._folder, record)
+        try:
+            self._keep(record)
+        except OSError:  # it runs: that is known here, and written down once there is room
+            self._unwritten = record
         return record
 
     def _started(self, order: Order) -> str:

@@ -126,7 +126,7 @@ class RunWatch:
             found = self._record.read()
             if found is not None and found.generation > self.kept.generation:  # a launch that came late
                 self.launched(found, None, now)
-            elif found is not None:
+            elif found is not None and found.generation == self.kept.generation:
                 self.kept = found
         if self.kept.terminated_at is not None and self._stop_by != "user":
             self.stop(by="user", final=True, now=now)
