@@ -40,7 +40,7 @@ def ends(
     root = tmp_path_factory.mktemp("matrix")
     driver = FakeDriver(nvml_library, root / "nvml.script", gpus=1)  # type: ignore[arg-type]
     driver.set(0, utilization=0)
-    asked = [item.callspec.params["case"] for item in request.session.items if hasattr(item, "callspec")]
+    asked = [item.callspec.params.get("case") for item in request.session.items if hasattr(item, "callspec")]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         cases = [case for case in asked if isinstance(case, Case)]
         yield {case: pool.submit(live, case, root / str(case), tools, driver) for case in cases}

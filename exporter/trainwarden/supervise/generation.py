@@ -35,8 +35,6 @@ class Generation:
         self._offset = self._follower.progress().position
         self._file: BinaryIO | None = None
         self._unwritten = True
-        self.median_step_seconds: float | None = None
-        """As it was last written."""
         self._written_at = 0.0
         self._told: tuple[object, ...] = ()
 
@@ -95,7 +93,6 @@ class Generation:
     def _write(self, now: float) -> None:
         self._written_at, self._told = now, self._follower.news
         progress = self._follower.progress()
-        self.median_step_seconds = progress.median_step_seconds
         with suppress(OSError):  # a full disk: what was read is kept, and written once there is room
             self._folder.write_progress(progress)
             self._unwritten = False

@@ -25,7 +25,7 @@ from trainwarden.supervise.detach import lock
 from trainwarden.supervise.kept import Kept
 from trainwarden.supervise.line import KeeperLine, Line
 from trainwarden.supervise.server import ControlServer
-from trainwarden.supervise.watch import Now, RunWatch
+from trainwarden.supervise.watch import LOOK_SECONDS, Now, RunWatch
 
 BEAT_SECONDS = 1.0
 
@@ -66,7 +66,7 @@ class Supervisor:
         if now.monotonic >= self._beat_due or self._watch.ended is not ended_before:
             self._beat(now)
         self._server.expire(now.monotonic)
-        for ready, _ in self._selector.select(self._watch.rest_seconds):
+        for ready, _ in self._selector.select(LOOK_SECONDS):
             ready.data()
 
     def _beat(self, now: Now) -> None:

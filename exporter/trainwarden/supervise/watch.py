@@ -24,9 +24,7 @@ from trainwarden.supervise.resumable import problem
 from trainwarden.supervise.stopping import StopProcedure
 
 LOOK_SECONDS = 0.2
-CALM_LOOK_SECONDS = 1.0
-"""How long to rest between two looks; the latter while steps come faster than looks, which then share their time
-out among several anyway."""
+"""Between two looks: by so much the end of a step may be seen late, and its duration be wrong."""
 
 
 class Now(NamedTuple):
@@ -107,13 +105,6 @@ class RunWatch:
             self._notice_end(now)
         if self.ended is not None:
             self._after_end(now)
-
-    @property
-    def rest_seconds(self) -> float:
-        """How long nobody need look again."""
-        median = self._generation.median_step_seconds
-        calm = self.ended is None and self._stop is None and median is not None and median < LOOK_SECONDS
-        return CALM_LOOK_SECONDS if calm else LOOK_SECONDS
 
     def scan(self, now: Now) -> None:
         """Look through all of /proc for members, now."""
