@@ -68,6 +68,11 @@ def world(docker: Docker, tmp_path: Path) -> World:
     return World(docker, tmp_path)
 
 
+def _in_order(inspected: dict[str, Any]) -> dict[str, Any]:
+    """Docker lists mounts in another order each time."""
+    return {**inspected, "Mounts": sorted(inspected["Mounts"], key=lambda mount: mount["Destination"])}
+
+
 def test_the_running_container_is_the_first_launch_and_the_next_is_a_sibling(docker: Docker, world: World) -> None:
     """The sibling has all that the container had, its nameless volume with the checkpoints among it."""
     shared = world.folder / "shared"
@@ -83,7 +88,7 @@ def test_the_running_container_is_the_first_launch_and_the_next_is_a_sibling(doc
     assert world.engine.start(order) == made, "and taken again by a caller whose record was lost"
     ended = world.ended(made)
     assert (ended.exit_code, ended.signal, ended.by_hand) == (3, None, False)
-    before = docker.inspect("luca")
+    before = _in_order(docker.inspect("luca"))
 
     told = "cat checkpoint; echo $COLOUR $TRAINWARDEN_GENERATION; echo x >/shared/here"
     second = world.start(2, f"{told}; sleep 0.5")
@@ -102,7 +107,7 @@ def test_the_running_container_is_the_first_launch_and_the_next_is_a_sibling(doc
         "trainwarden.run_id": world.run_id,
         "trainwarden.generation": "2",
     }
-    assert docker.inspect("luca") == before, "and the user's container stays as it ended"
+    assert _in_order(docker.inspect("luca")) == before, "and the user's container stays as it ended"
 
 
 def test_a_container_that_never_ran_or_does_something_else_is_a_pattern(docker: Docker, world: World) -> None:
