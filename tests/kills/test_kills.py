@@ -1,4 +1,4 @@
-"""No half checkpoint is called valid and no whole one invalid, whenever a save is killed: 300 trials on real saves."""
+"""No half checkpoint is called valid and no whole one invalid, whenever a save is killed: 220 kills in real saves."""
 
 import json
 import os
@@ -28,12 +28,12 @@ def old_safetensors(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("kind", "release", "many"),
     [
-        ("safetensors", OLD_SAFETENSORS, 70),
-        ("safetensors", "current", 50),
-        ("torch", "current", 50),
+        ("safetensors", OLD_SAFETENSORS, 50),
+        ("safetensors", "current", 35),
+        ("torch", "current", 35),
         ("lightning", "current", 30),
-        ("kohya", "current", 50),
-        ("hf", "current", 50),
+        ("kohya", "current", 35),
+        ("hf", "current", 35),
     ],
 )
 def test_killed_saves_are_told_from_whole_ones(
@@ -48,8 +48,7 @@ def test_killed_saves_are_told_from_whole_ones(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     trials = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"killed"')]
-    assert len(trials) == many
-    assert [trial for trial in trials if trial["valid"] != trial["whole"]] == []
     inside, whole = (sum(trial[what] for trial in trials) for what in ("killed", "whole"))
-    print(f"{kind} {release}: {inside} of {many} kills fell into the save, {whole} left a whole checkpoint")
-    assert inside > many / 3
+    assert inside == many
+    assert [trial for trial in trials if trial["valid"] != trial["whole"]] == []
+    print(f"{kind} {release}: {inside} of {len(trials)} kills fell into the save, {whole} left a whole checkpoint")

@@ -2,7 +2,7 @@
 
 A process makes the saver once. Each trial is a child of it that saves and ends; it is killed (SIGKILL) at a random
 moment of its save. The truth is a comparison, byte by byte, with saves that nobody disturbed. Half of the trials save
-over an older checkpoint of the same name. Prints one line of JSON a trial.
+over an older checkpoint of the same name. Ends when MANY kills fell into their save. Prints one line of JSON a trial.
 """
 
 import json
@@ -17,6 +17,8 @@ from pathlib import Path
 from tests.kills.savers import SAVERS, Saver
 
 OLD, NEW = 1, 2
+HIT, MISS = 1.05, 0.9
+"""Stretch the window of kills, so that its last third lies behind the save however fast the disk is now."""
 Content = dict[str, bytes]
 
 
@@ -100,9 +102,13 @@ def main(kind: str, name: str, many: int, seed: int) -> None:
     new, seconds = undisturbed(saver, folder, NEW)
     assert old != new and old.keys() == new.keys(), "the two saves must differ, or a mix could not be told"
     assert said_valid(saver, folder) == (True, []), said_valid(saver, folder)
-    for number in range(many):
+    inside, number = 0, 0
+    while inside < many:
         result = trial(saver, folder, [old, new], dice.uniform(0, seconds), over=number % 2 == 1)
         print(json.dumps(result), flush=True)
+        number += 1
+        inside += bool(result["killed"])
+        seconds *= HIT if result["killed"] else MISS
 
 
 if __name__ == "__main__":
