@@ -114,21 +114,52 @@ class Rounds(Generic[K, T]):
     def read(self, readings: Mapping[K, Callable[[], T]], seconds: float = math.inf) -> dict[K, "T | Exception"]:
         """What each said, or raised; ``OverdueError`` for what hangs. ``seconds`` can only tighten the round.
 
-        One call at a time: whoever shares this sees to that.
+        One round at a time: whoever shares this sees to that.
         """
-        until = time.monotonic() + min(self._whole, seconds)
-        self._stuck = {key: turn for key, turn in self._stuck.items() if not turn.is_back}
-        waiting = {key: read for key, read in readings.items() if key not in self._stuck}
-        said = self._listen(_Turn(waiting), self._each, until) if waiting else {}
-        left = [key for key in waiting if key not in said and key not in self._stuck]
-        turns = {key: _Turn({key: waiting[key]}) for key in left}
-        for turn in turns.values():
-            said |= self._listen(turn, math.inf, until)
-        overdue = OverdueError(f"has not answered within {self._each:g} s; still waiting")
-        return {key: said.get(key, overdue) for key in readings}
+        return self.begin(readings, seconds).result()
 
-    def _listen(self, turn: "_Turn[K, T]", each: float, until: float) -> dict[K, "T | Exception"]:
-        hung = turn.wait(each, until)
+    def begin(self, readings: Mapping[K, Callable[[], T]], seconds: float = math.inf) -> "Round[K, T]":
+        """Begin a round, to hear later what it said."""
+        self._stuck = {key: turn for key, turn in self._stuck.items() if not turn.is_back}
+        return Round(readings, self._stuck, self._each, min(self._whole, seconds))
+
+
+class Round(Generic[K, T]):
+    """One round, under way; ``stuck`` is told what hangs in it."""
+
+    def __init__(
+        self, readings: Mapping[K, Callable[[], T]], stuck: "dict[K, _Turn[K, T]]", each: float, whole: float
+    ) -> None:
+        self._readings = readings
+        self._stuck = stuck
+        self._each = each
+        self._until = time.monotonic() + whole
+        self._waiting = {key: read for key, read in readings.items() if key not in stuck}
+        self._turns = [_Turn(self._waiting)] if self._waiting else []
+
+    def settle(self, seconds: float) -> None:
+        """Wait for it so long at most, whether it is through by then or not."""
+        for turn in self._turns:
+            turn.settle(seconds)
+
+    @property
+    def ended(self) -> float:
+        """When the last of it came to an end, or now, on the monotonic clock."""
+        return max((turn.ended or time.monotonic() for turn in self._turns), default=time.monotonic())
+
+    def result(self) -> dict[K, "T | Exception"]:
+        """Wait for it. Once."""
+        said = self._listen(self._turns[0], self._each) if self._turns else {}
+        left = [key for key in self._waiting if key not in said and key not in self._stuck]
+        turns = {key: _Turn({key: self._waiting[key]}) for key in left}
+        self._turns += turns.values()
+        for turn in turns.values():
+            said |= self._listen(turn, math.inf)
+        overdue = OverdueError(f"has not answered within {self._each:g} s; still waiting")
+        return {key: said.get(key, overdue) for key in self._readings}
+
+    def _listen(self, turn: "_Turn[K, T]", each: float) -> dict[K, "T | Exception"]:
+        hung = turn.wait(each, self._until)
         if hung is not None:
             self._stuck[hung] = turn
         return turn.said
@@ -143,8 +174,8 @@ class _Turn(Generic[K, T]):
         self._now: tuple[K, float] | None = None
         """What is being read, and since when."""
         self._over = False
-        self.is_back = False
-        """Whether its thread has come to an end of it: of what hangs, only when that answers."""
+        self.ended: float | None = None
+        """When its thread came to an end of it, on the monotonic clock: of what hangs, only when that answers."""
         workers.begin(partial(self._work, dict(waiting)))
 
     @property
@@ -152,6 +183,16 @@ class _Turn(Generic[K, T]):
         """A copy: a worker that was left may still add what nobody waits for."""
         with self._condition:
             return dict(self._said)
+
+    @property
+    def is_back(self) -> bool:
+        """Whether its thread has come to an end of it."""
+        return self.ended is not None
+
+    def settle(self, seconds: float) -> None:
+        """Wait so long at most, and let it go on whatever happens."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._over, seconds)
 
     def wait(self, each: float, until: float) -> K | None:
         """Wait for the end, or for the first that hangs, which is returned; the worker then stops behind it."""
@@ -170,7 +211,7 @@ class _Turn(Generic[K, T]):
             self._read(waiting)
         finally:
             with self._condition:
-                self._over = self.is_back = True
+                self._over, self.ended = True, time.monotonic()
                 self._condition.notify_all()
 
     def _read(self, waiting: dict[K, Callable[[], T]]) -> None:

@@ -54,7 +54,7 @@ _written: dict[Family, tuple[Sequence[tuple[Sequence[str], float]], str]] = {}
 def _samples(series: Series) -> str:
     last, text = _written.get(series.family, ((), ""))
     # Most values are what they were a scrape ago, and to find that costs a tenth of writing them.
-    if last != series.samples:
+    if last is not series.samples and last != series.samples:
         text = "".join(_lines(series))
         _written[series.family] = series.samples, text
     return text

@@ -17,11 +17,15 @@ class Scrape(NamedTuple):
 
 
 class Client:
-    """Asks one server. ``gzip`` as Prometheus does; without it, the plain text alone."""
+    """Asks one server. ``gzip`` as Prometheus does; without it, the plain text alone.
 
-    def __init__(self, port: int, *, gzip: bool = False) -> None:
+    ``anew``: asks for what was read for nobody else, which who reads at every scrape, or in a loop, does not heed.
+    """
+
+    def __init__(self, port: int, *, gzip: bool = False, anew: bool = False) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
         self._headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip"} if gzip else {}
+        self._headers |= {"Cache-Control": "no-cache"} if anew else {}
 
     def scrape(self) -> Scrape:
         """Ask for /metrics. Raises OSError or ``http.client.HTTPException``, and for any status but 200."""

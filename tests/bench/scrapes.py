@@ -73,9 +73,11 @@ def body(exporter: Exporter) -> bytes:
         client.close()
 
 
-def latencies(exporters: Sequence[Exporter], rounds: int, *, gzip: bool) -> dict[str, Times]:
+def latencies(
+    exporters: Sequence[Exporter], rounds: int, *, gzip: bool = False, anew: bool = False
+) -> dict[str, Times]:
     """Scrape each in turn, so that whatever else this machine does falls on all alike."""
-    clients = {exporter.name: Client(exporter.port, gzip=gzip) for exporter in exporters}
+    clients = {exporter.name: Client(exporter.port, gzip=gzip, anew=anew) for exporter in exporters}
     taken: dict[str, list[float]] = {name: [] for name in clients}
     for turn in range(-5, rounds):
         for name, client in clients.items():

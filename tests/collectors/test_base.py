@@ -35,6 +35,30 @@ def test_the_last_success_stays_while_the_sensor_fails() -> None:
     assert values(watch_families([watch]))["trainwarden_collector_last_success_timestamp_seconds"] == {"gpu": 10}
 
 
+class Begun:
+    took = 0.25
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    def settle(self, seconds: float) -> None:
+        pass
+
+    def result(self) -> Reading:
+        return self._reading
+
+
+def test_the_same_reading_once_more_is_no_new_success_takes_no_time_and_counts_no_timeout_twice() -> None:
+    watch = Watch("gpu")
+    first, second = Begun(Reading(timeouts=1)), Begun(Reading())
+    watch.join(first, 10.0)
+    first.took = 99.0
+    assert watch.join(first, 11.0) is first.result()
+    assert (watch.last_success, watch.duration, watch.timeouts) == (10.0, 0.25, 1)
+    watch.join(second, 12.0)
+    assert watch.last_success == 12.0
+
+
 def test_a_fault_is_logged_once_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     watch = Watch("gpu")

@@ -7,11 +7,27 @@ from pathlib import Path
 import pytest
 
 from tests.collectors.samples import spec, state, values, write
+from trainwarden import names, textformat
 from trainwarden.collectors import host
+from trainwarden.collectors.base import Begun
+from trainwarden.collectors.gpu import GpusReading
 from trainwarden.collectors.machine import Machine
 from trainwarden.collectors.runs import Runs
 from trainwarden.config import Config, ExporterConfig
+from trainwarden.drill.simulated import Readings, SimulatedGpus, Simulation
 from trainwarden.model import Ended, Outcome
+from trainwarden.series import Series
+
+
+class Sharing:
+    """A sensor that hands on one reading for ever."""
+
+    def __init__(self, begun: Begun[GpusReading]) -> None:
+        self.known: dict[str, int] = {}
+        self._begun = begun
+
+    def begin(self, seconds: float, *, anew: bool) -> Begun[GpusReading]:
+        return self._begun
 
 
 @pytest.fixture
@@ -60,6 +76,18 @@ def test_two_scrapes_at_once_take_turns_and_each_reads_anew(machine: Machine, mo
     for thread in threads:
         thread.join(30)
     assert (most, reads) == (1, 4)
+
+
+def test_what_is_shared_is_made_into_series_and_into_text_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "card.json"
+    Simulation(path).write(Readings())
+    shared = SimulatedGpus(path).begin(1.0, anew=True)
+    machine = Machine(Config(), tmp_path, gpus=Sharing(shared))
+    first, second = ({s.family: s.samples for s in machine.collect()} for _ in range(2))
+    assert second[names.GPU_TEMPERATURE] is first[names.GPU_TEMPERATURE]
+    textformat.write([Series(names.GPU_TEMPERATURE, first[names.GPU_TEMPERATURE])])
+    monkeypatch.setattr(textformat, "_lines", lambda _: pytest.fail("written anew"))
+    assert textformat.write([Series(names.GPU_TEMPERATURE, second[names.GPU_TEMPERATURE])])
 
 
 def test_how_long_a_run_that_is_over_stays_is_a_setting(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def main(folder: Path) -> None:
 
 
 def _with_xid(machine: Machine) -> str:
-    text = textformat.write(machine.collect()).decode()
+    text = textformat.write(machine.collect(anew=True)).decode()
     return text if "trainwarden_gpu_xid_errors_total{" in text else ""
 
 

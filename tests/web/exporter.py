@@ -35,9 +35,13 @@ class Exporter:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return urllib.request.urlopen(urllib.request.Request(self.url + path, headers=named), timeout=SCRAPE_TIMEOUT)
 
-    def scrape(self) -> Samples:
-        """Value by label values (in the order of the labels' names) by sample name."""
-        text = self.get("/metrics").read().decode()
+    def scrape(self, *, anew: bool = True) -> Samples:
+        """Value by label values (in the order of the labels' names) by sample name.
+
+        ``anew``: the GPUs are asked in any case; else, as for Prometheus, only where nobody asked them a moment ago.
+        """
+        headers = {"cache_control": "no-cache"} if anew else {}
+        text = self.get("/metrics", **headers).read().decode()
         found: Samples = {}
         for family in text_string_to_metric_families(text):
             for sample in family.samples:

@@ -13,6 +13,7 @@ from trainwarden.config import ExporterConfig
 from trainwarden.series import Series, build
 from trainwarden.web.exposition import ExporterPages
 from trainwarden.web.server import Server
+from trainwarden.web.site import Site
 
 Collect = Callable[[float | None], Iterable[Series]]
 
@@ -83,7 +84,17 @@ def ask(connection: http.client.HTTPConnection, path: str, method: str = "GET", 
 @contextmanager
 def serving(collect: Collect = lambda _: good(), **settings: Any) -> Iterator[Served]:
     """The exporter's pages above ``collect``, with these settings of ``exporter:``."""
-    site = ExporterPages(ExporterConfig(**settings), collect).site()
+
+    def collect_whatever_is_shared(seconds: float | None, *, anew: bool) -> Iterable[Series]:
+        return collect(seconds)
+
+    with serving_site(ExporterPages(ExporterConfig(**settings), collect_whatever_is_shared).site()) as served:
+        yield served
+
+
+@contextmanager
+def serving_site(site: Site) -> Iterator[Served]:
+    """These pages."""
     served = Served(Server(["127.0.0.1:0"], site))
     try:
         yield served

@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.wait import wait_until
-from tests.web.serving import good, serving
+from tests.web.serving import good, serving, serving_site
+from trainwarden.config import ExporterConfig
 from trainwarden.errors import ConfigurationError
 from trainwarden.series import Series
+from trainwarden.web.exposition import ExporterPages
 from trainwarden.web.flight import SingleFlight
 from trainwarden.web.rendering import Rendered
 
@@ -100,10 +102,30 @@ def test_who_joins_a_reading_that_comes_too_late_for_it_is_told_so(flights: list
         assert first.result().status == 200
 
 
+@pytest.mark.parametrize("header", ["no-cache", "max-age=0, No-Cache"])
+def test_who_wants_it_anew_gets_no_reading_that_began_before_it_asked(header: str) -> None:
+    release = threading.Event()
+    wanted: list[bool] = []
+
+    def read(seconds: float | None, *, anew: bool) -> list[Series]:
+        wanted.append(anew)
+        assert anew or release.wait(20)
+        return good()
+
+    site = ExporterPages(ExporterConfig(), read).site()
+    with serving_site(site) as served, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(served.get, "/metrics")
+        wait_until(lambda: wanted == [False], 10, "a reading for others is under way")
+        assert served.get("/metrics", Cache_Control=header).status == 200
+        assert wanted == [False, True]
+        release.set()
+        assert first.result().status == 200
+
+
 def test_a_reading_that_fails_fails_for_all_and_the_next_is_tried_anew(flights: list[SingleFlight]) -> None:
     outcomes = iter([ValueError("once"), None])
 
-    def read(_: float | None) -> Iterator[Series]:
+    def read(seconds: float | None, *, anew: bool) -> Iterator[Series]:
         if error := next(outcomes):
             raise error
         return iter(good())

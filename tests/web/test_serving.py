@@ -133,7 +133,7 @@ def test_who_is_turned_away_gets_the_answer_though_the_request_was_never_read(mo
 
 
 def _site() -> Site:
-    return ExporterPages(ExporterConfig(), lambda _: good()).site()
+    return ExporterPages(ExporterConfig(), lambda *_, anew: good()).site()
 
 
 def test_a_fault_of_ours_is_500_in_one_sentence_and_the_log_has_the_rest(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,12 +8,12 @@ not there (no GPU in this machine) is an empty reading; what could not be read i
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
 from trainwarden import names, series
-from trainwarden.deadline import Asked, OverdueError
+from trainwarden.deadline import OverdueError
 from trainwarden.errors import RunFolderError, TrainwardenError
 from trainwarden.names import Family
 from trainwarden.series import Samples, Series
@@ -31,6 +31,21 @@ class Reading(Struct, frozen=True, kw_only=True):
 
 
 R = TypeVar("R", bound=Reading)
+R_co = TypeVar("R_co", bound=Reading, covariant=True)
+
+
+class Begun(Protocol[R_co]):
+    """A reading that was begun, beside others or for others."""
+
+    @property
+    def took(self) -> float:
+        """Seconds from its beginning to its end, or to now."""
+
+    def settle(self, seconds: float) -> None:
+        """Wait for it so long at most, whether it answers or not."""
+
+    def result(self) -> R_co:
+        """Wait for it; whoever asks again gets the same. Raises what the reading raises."""
 
 
 class Watch:
@@ -45,6 +60,7 @@ class Watch:
         self.timeouts = 0
         """Parts of readings, or whole ones, that did not come back in time."""
         self._said: tuple[str, ...] = ()
+        self._joined: Reading | None = None
 
     def read(self, read: Callable[[], R], now: float) -> R | None:
         """Take a reading; None where it failed as a whole. Never raises: one sensor must not silence the others."""
@@ -53,21 +69,24 @@ class Watch:
         self.duration = time.perf_counter() - started
         return reading
 
-    def join(self, asked: Asked[R], now: float) -> R | None:
-        """The same for a reading that began earlier, beside others."""
-        reading = self._try(asked.result, now)
-        self.duration = asked.took
+    def join(self, begun: Begun[R], now: float) -> R | None:
+        """The same for a reading that began earlier; the same one again is no new success, and took no time."""
+        last = self._joined
+        self._joined = reading = self._try(begun.result, now, last)
+        if reading is None or reading is not last:
+            self.duration = begun.took
         return reading
 
-    def _try(self, read: Callable[[], R], now: float) -> R | None:
+    def _try(self, read: Callable[[], R], now: float, last: Reading | None = None) -> R | None:
         try:
             reading = read()
         except Exception as error:
             self.timeouts += isinstance(error, OverdueError)
             self._judge((_sentence(error),), now, error)
             return None
-        self.timeouts += reading.timeouts
-        self._judge(reading.faults, now)
+        if reading is not last:
+            self.timeouts += reading.timeouts
+            self._judge(reading.faults, now)
         return reading
 
     def _judge(self, faults: tuple[str, ...], now: float, error: Exception | None = None) -> None:

@@ -10,10 +10,9 @@ from typing import Protocol
 
 from trainwarden import names, system
 from trainwarden.collectors import checkpoints, gpu, host, runs, thresholds
-from trainwarden.collectors.base import Watch, metric, watch_families
+from trainwarden.collectors.base import Begun, Watch, metric, watch_families
 from trainwarden.collectors.gpu import processes
 from trainwarden.config import Config
-from trainwarden.deadline import Deadline
 from trainwarden.errors import TrainwardenError
 from trainwarden.series import Series
 from trainwarden.version import VERSION
@@ -34,8 +33,8 @@ class GpuSensor(Protocol):
     known: dict[str, int]
     """Index by UUID of every card that was ever up."""
 
-    def read(self, seconds: float) -> gpu.GpusReading:
-        """Read all cards within so many seconds. Never raises."""
+    def begin(self, seconds: float, *, anew: bool) -> Begun[gpu.GpusReading]:
+        """Begin to read all cards within so many seconds, or hand on a reading of a moment ago. Never raises."""
 
 
 class Machine:
@@ -59,28 +58,29 @@ class Machine:
         self._turn = threading.Lock()
         self._gpus: GpuSensor = gpus or gpu.Gpus(driver, config.exporter.gpus_expected)
         self._read_host = read_host or (lambda: host.read(proc))
-        self._gpu_lane: Deadline[gpu.GpusReading] = Deadline("the GPU sensor", SCRAPE_SECONDS)
+        self._gpus_told: tuple[gpu.GpusReading, list[Series]] | None = None
         self._runs = runs.Runs(runs_root, config.exporter.keep_ended)
         self._checkpoints = checkpoints.Checkpoints()
         self._watches = [Watch(name) for name in ("host", "gpu", "runs", "checkpoints", "thresholds")]
 
-    def collect(self, deadline_seconds: float | None = None) -> list[Series]:
+    def collect(self, deadline_seconds: float | None = None, *, anew: bool = False) -> list[Series]:
         """Read everything, and answer with every family within a second; ``deadline_seconds`` can only tighten that.
 
-        One scrape at a time: a further one waits for its turn, and then reads anew.
+        One scrape at a time: a further one waits for its turn, and then reads anew; the GPUs only where the last
+        reading of them is not of a moment ago, or where they are to be read ``anew`` as well.
         """
         with self._turn:
             until = time.monotonic() + min(SCRAPE_SECONDS, math.inf if deadline_seconds is None else deadline_seconds)
-            return list(self._read(self._clock(), lambda: until - time.monotonic()))
+            return list(self._read(self._clock(), lambda: until - time.monotonic(), anew=anew))
 
-    def _read(self, now: float, left: Callable[[], float]) -> Iterator[Series]:
+    def _read(self, now: float, left: Callable[[], float], *, anew: bool) -> Iterator[Series]:
         watch_host, watch_gpu, watch_runs, watch_checkpoints, watch_thresholds = self._watches
-        asked = self._gpu_lane.begin(partial(self._gpus.read, left()), left())
-        asked.settle(min(HEALTHY_GPU_SECONDS, left()))
+        begun = self._gpus.begin(left(), anew=anew)
+        begun.settle(min(HEALTHY_GPU_SECONDS, left()))
         found_host = watch_host.read(self._read_host, now)
         found_runs = watch_runs.read(partial(self._read_runs, now, left), now)
         found_checkpoints = watch_checkpoints.read(partial(self._read_checkpoints, found_runs, now, left), now)
-        found_gpus = watch_gpu.join(asked, now)
+        found_gpus = watch_gpu.join(begun, now)
         every = found_runs.runs if found_runs else ()
         found_thresholds = watch_thresholds.read(partial(thresholds.read, self._config, every), now)
 
@@ -88,7 +88,7 @@ class Machine:
         if found_host:
             yield from host.families(found_host)
         if found_gpus:
-            yield from gpu.families(found_gpus)
+            yield from self._gpu_families(found_gpus)
         if found_gpus and found_runs:
             yield from processes.families(
                 found_gpus, found_runs, by_pid=self._config.exporter.gpu_pids, proc=self._proc, now=now
@@ -99,6 +99,12 @@ class Machine:
         if found_thresholds:
             yield from thresholds.families(found_thresholds)
         yield from watch_families(self._watches)
+
+    def _gpu_families(self, found: gpu.GpusReading) -> list[Series]:
+        """Made once of a reading, however many scrapes it is handed on to."""
+        if self._gpus_told is None or self._gpus_told[0] is not found:
+            self._gpus_told = found, list(gpu.families(found))
+        return self._gpus_told[1]
 
     def _read_runs(self, now: float, left: Callable[[], float]) -> runs.RunsReading:
         return self._runs.read(now, self._boot_id, left())

@@ -3,7 +3,6 @@
 Nothing but the drill's exporter has these sensors. The card says by its name that it is none, on every page.
 """
 
-import math
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +11,11 @@ from msgspec import Struct
 
 from trainwarden import system
 from trainwarden.collectors import gpu, host
+from trainwarden.deadline import Asked, Deadline
 from trainwarden.guide import GIB
 
+READ_SECONDS = 0.5
+"""For reading the file."""
 UUID = "GPU-simulated-by-trainwarden-drill"
 NAME = "simulated by trainwarden drill"
 TOTAL_BYTES = int(16.3 * GIB)
@@ -53,7 +55,11 @@ class SimulatedGpus:
         self.known = {UUID: 0}
         self._path = path
 
-    def read(self, seconds: float = math.inf) -> gpu.GpusReading:  # noqa: ARG002  (never waits)
+    def begin(self, seconds: float, *, anew: bool) -> Asked[gpu.GpusReading]:  # noqa: ARG002  (always is)
+        """Begin to read the card."""
+        return Deadline[gpu.GpusReading]("the simulated card", READ_SECONDS).begin(self.read, seconds)
+
+    def read(self) -> gpu.GpusReading:
         """The card as the file has it."""
         return gpu.GpusReading(listed=1, expected=1, driver_version="simulated", gpus=(_card(_read(self._path)),))
 

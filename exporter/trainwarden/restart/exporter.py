@@ -16,6 +16,9 @@ from trainwarden.names import Family
 TIMEOUT = 10.0
 """Seconds, as Prometheus' own scrape timeout: the exporter may be waiting for a driver that hangs."""
 
+_ANEW = {"Cache-Control": "no-cache"}
+"""The exporter hands a reading of the GPUs on for a moment; evidence must not be older than what it is held against."""
+
 ReadExporter = Callable[[str], "ExporterReading | None"]
 """Ask about the run of this name; None where the exporter does not answer."""
 
@@ -44,7 +47,7 @@ def read(url: str, run: str) -> ExporterReading | None:
     with requests.Session() as session:
         session.trust_env = False  # a proxy of the environment does not know this machine
         try:
-            answer = session.get(url, timeout=TIMEOUT)
+            answer = session.get(url, headers=_ANEW, timeout=TIMEOUT)
             answer.raise_for_status()
             return parse(answer.text, run)
         except (requests.RequestException, ValueError):

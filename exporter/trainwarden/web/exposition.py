@@ -5,7 +5,7 @@ Read-only. Carries neither rich nor requests: it runs beside the training for we
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 
 from trainwarden import names
@@ -16,7 +16,7 @@ from trainwarden.deadline import OverdueError
 from trainwarden.runs.folder import runs_root
 from trainwarden.series import Series
 from trainwarden.web.answer import Answer, Refused, escaped, page, sentence
-from trainwarden.web.flight import SingleFlight
+from trainwarden.web.flight import Collect, SingleFlight
 from trainwarden.web.protection import Protection
 from trainwarden.web.rendering import Rendered
 from trainwarden.web.request import Request
@@ -30,9 +30,6 @@ TIMEOUT_OFFSET = 0.5
 
 _TIMEOUT_HEADER = "x-prometheus-scrape-timeout-seconds"
 _CODES = (200, 400, 401, 404, 405, 414, 431, 500, 503)
-
-Collect = Callable[[float | None], Iterable[Series]]
-"""Read everything within so many seconds; None: within the sensors' own deadlines."""
 
 
 def serve(config: Config, listen: Sequence[str] = (), machine: Machine | None = None) -> None:
@@ -78,8 +75,8 @@ class ExporterPages:
         otherwise = f"There is nothing here; the readings are at {path}."
         return Site(pages, Protection(self._settings.web_config_file), self._requests.count, otherwise)
 
-    def _read(self, seconds: float | None) -> Iterator[Series]:
-        yield from self._collect(seconds)
+    def _read(self, seconds: float | None, *, anew: bool) -> Iterator[Series]:
+        yield from self._collect(seconds, anew=anew)
         yield from process.families()
         yield self._requests.series()
 
@@ -93,8 +90,9 @@ class ExporterPages:
             self._slots.release()
 
     def _metrics(self, request: Request) -> Answer:
+        take = self._flight.take_anew if wants_anew(request.headers) else self._flight.take
         try:
-            return self._flight.take(allowed_seconds(request.headers)).answer(request.headers)
+            return take(allowed_seconds(request.headers)).answer(request.headers)
         except OverdueError as error:
             raise _unavailable(f"Not in time: {error}.") from None
 
@@ -137,6 +135,11 @@ def allowed_seconds(headers: Mapping[str, str]) -> float | None:
         return None
     # At least half of a very short one: else nothing could be read at all.
     return max(timeout - TIMEOUT_OFFSET, timeout / 2) if 0 < timeout < float("inf") else None
+
+
+def wants_anew(headers: Mapping[str, str]) -> bool:
+    """Whether the client takes no reading that was taken for others: HTTP's own word for that, RFC 9111 §5.2.1.4."""
+    return "no-cache" in headers.get("cache-control", "").lower()
 
 
 def _unavailable(said: str) -> Refused:

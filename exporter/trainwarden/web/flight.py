@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Protocol
 
 from trainwarden.deadline import OverdueError
 from trainwarden.series import Series
@@ -14,11 +15,17 @@ PATIENCE = 10.0
 """Seconds to wait for another's reading where the client names no limit. Sensors have deadlines far below this."""
 
 
-class SingleFlight:
-    """Takes one reading at a time. A value in it is as old, at most, as the reading takes."""
+class Collect(Protocol):
+    """Reads everything."""
 
-    def __init__(self, read: Callable[[float | None], Iterable[Series]]) -> None:
-        """``read`` is given the seconds that it may take; None: as many as it allows itself."""
+    def __call__(self, seconds: float | None, /, *, anew: bool) -> Iterable[Series]:
+        """Read it within so many seconds, None: within the sensors' own deadlines; ``anew``: even what is shared."""
+
+
+class SingleFlight:
+    """Takes one reading at a time, unless one is asked for that shares nothing with others."""
+
+    def __init__(self, read: Collect) -> None:
         self._read = read
         self._lock = threading.Lock()
         self._flight: Future[Rendered] | None = None
@@ -36,6 +43,12 @@ class SingleFlight:
         except FutureTimeoutError:
             raise OverdueError("the reading that another scrape began has not come back in time") from None
 
+    def take_anew(self, seconds: float | None = None) -> Rendered:
+        """A reading that begins after this call did, and holds nothing that was read before. Raises what it raises."""
+        found = Rendered(self._read(seconds, anew=True))
+        self._last = time.monotonic(), found
+        return found
+
     def last(self, seconds: float) -> Rendered | None:
         """The last reading, if it is no older than that. For judging the exporter, never to be served as new."""
         at, last = self._last or (-seconds, None)
@@ -44,7 +57,7 @@ class SingleFlight:
     def _fly(self, flight: "Future[Rendered]", seconds: float | None) -> None:
         found: Rendered | Exception
         try:
-            found = Rendered(self._read(seconds))
+            found = Rendered(self._read(seconds, anew=False))
         except Exception as error:
             found = error
         with self._lock:

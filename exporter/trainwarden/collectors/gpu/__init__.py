@@ -7,6 +7,6 @@ visible as ``gpu_up 0``, and so does one whose call hangs; a field that this dri
 from trainwarden.collectors.gpu.driver import Driver, DriverError
 from trainwarden.collectors.gpu.families import families
 from trainwarden.collectors.gpu.reading import Gpu, GpusReading, Mig, Process, Xid
-from trainwarden.collectors.gpu.sensor import Gpus
+from trainwarden.collectors.gpu.sensor import Gpus, Look
 
-__all__ = ["Driver", "DriverError", "Gpu", "Gpus", "GpusReading", "Mig", "Process", "Xid", "families"]
+__all__ = ["Driver", "DriverError", "Gpu", "Gpus", "GpusReading", "Look", "Mig", "Process", "Xid", "families"]

@@ -2,19 +2,23 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from trainwarden import system
 from trainwarden.collectors.gpu import nvml
-from trainwarden.collectors.gpu.driver import Driver, DriverError, card_error, driver_error
+from trainwarden.collectors.gpu.driver import Driver, DriverError, Session, card_error, driver_error
 from trainwarden.collectors.gpu.nvml import NvmlError
 from trainwarden.collectors.gpu.reading import Gpu, GpusReading
-from trainwarden.deadline import Deadline, OverdueError, Rounds
+from trainwarden.deadline import Deadline, OverdueError, Round, Rounds
 
 OPEN_SECONDS = 0.25
 CARD_SECONDS = 0.25
 WHOLE_SECONDS = 0.7
 """How long opening the driver, one card, and all together are waited for: a scrape is to answer within a second."""
+SHARED_SECONDS = 0.5
+"""For how long a reading is handed on to who comes after: the driver renews what it measures every 1/6 to 1 s, and a
+card that several Prometheus servers and people look at is to rest. Half of what an exporter's value may be old."""
 REOPEN_SECONDS = 300.0
 """How often the driver is opened anew while a card is lost: NVML may find one that came back only then."""
 
@@ -33,21 +37,37 @@ class Gpus:
         """Cards that were ever seen at once."""
         self._opening: Deadline[None] = Deadline("the NVIDIA driver", OPEN_SECONDS)
         self._rounds: Rounds[int, Gpu] = Rounds(CARD_SECONDS, WHOLE_SECONDS)
+        self._last: Look | None = None
 
     def read(self, seconds: float = math.inf) -> GpusReading:
         """Ask the driver for everything. Never raises, and returns within 0.7 s; ``seconds`` can only tighten that."""
-        until = time.monotonic() + min(seconds, WHOLE_SECONDS)
+        return self.begin(seconds, anew=True).result()
+
+    def begin(self, seconds: float = math.inf, *, anew: bool = False) -> "Look":
+        """Begin a look, or, unless it is to be ``anew``, hand on the last one where that was a moment ago."""
+        if anew or self._last is None or not self._last.is_young or self._driver.is_due:
+            self._last = self._look(seconds)
+        return self._last
+
+    def _look(self, seconds: float) -> "Look":
+        began = time.monotonic()
+        until = began + min(seconds, WHOLE_SECONDS)
         trouble = self._prepare(until)
         session = self._driver.session
         cards = {} if session is None else {card.index: card.read for card in session.cards}
-        said = self._rounds.read(cards, until - time.monotonic()) if cards else {}
+        asked = self._rounds.begin(cards, until - time.monotonic())
+        return Look(asked, began, lambda said: self._reading(said, session, trouble))
+
+    def _reading(
+        self, said: "dict[int, Gpu | Exception]", session: Session | None, trouble: DriverError | OverdueError | None
+    ) -> GpusReading:
         answers = _Answers.of(said)
         if trouble is None:
             self._recover(answers)
         gpus = (*answers.found, *self._down(answers))
-        self._most = max(self._most, len(cards))
+        self._most = max(self._most, len(said))
         return GpusReading(
-            listed=len(cards) if trouble is None else None,
+            listed=len(said) if trouble is None else None,
             expected=self._most if self._configured is None else self._configured,
             driver_version="" if session is None else session.driver_version,
             gpus=gpus,
@@ -85,6 +105,43 @@ class Gpus:
             self._driver.end()
         elif codes - {nvml.GPU_IS_LOST}:
             session.look_at = 0.0
+
+
+class Look:
+    """One reading of all cards: under way, or back."""
+
+    def __init__(
+        self,
+        asked: Round[int, Gpu],
+        began: float,
+        conclude: "Callable[[dict[int, Gpu | Exception]], GpusReading]",
+    ) -> None:
+        self._asked = asked
+        self._began = began
+        self._began_since_boot = system.monotonic()
+        self._conclude = conclude
+        self._reading: GpusReading | None = None
+
+    @property
+    def is_young(self) -> bool:
+        """Whether it may be handed on. One with a fault never is: what mends is to be seen at the next look."""
+        whole = self._reading is not None and self._reading.gpus and not self._reading.faults
+        return bool(whole) and system.monotonic() - self._began_since_boot < SHARED_SECONDS
+
+    @property
+    def took(self) -> float:
+        """Seconds from its beginning to its end, or to now."""
+        return self._asked.ended - self._began
+
+    def settle(self, seconds: float) -> None:
+        """Wait for the cards so long at most, whether they answer or not."""
+        self._asked.settle(seconds)
+
+    def result(self) -> GpusReading:
+        """Wait for it; whoever asks again gets the same."""
+        if self._reading is None:
+            self._reading = self._conclude(self._asked.result())
+        return self._reading
 
 
 class _Answers(NamedTuple):
