@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.docker import docker, docker_daemon  # noqa: F401  (fixtures)
 from tests.support.hangfs import hangfs_library, hanging  # noqa: F401  (fixtures)
 from tests.support.nvml import nvml, nvml_library  # noqa: F401  (fixtures)
+from tests.support.slurm import slurm, slurm_cluster  # noqa: F401  (fixtures)
 from tests.support.undisturbed import undisturbed  # noqa: F401  (a fixture)
 from trainwarden.stack import tools as programs
 

@@ -168,13 +168,9 @@ class Night:
         return float(found[0].rsplit(" ", 1)[1]) if found else None
 
     # --- the runs -----------------------------------------------------------------------------------------
-    def launch(self, name: str, *options: str, **demo: Any) -> "Run":
+    def launch(self, name: str, *arguments: str, **options: Any) -> "Run":
         """`trainwarden run NAME -- python -m trainwarden.demo …`, with a viewer of its own."""
-        settings = {"output_dir": Run(self, name).checkpoints, "output_name": name, "step_seconds": 0.1, **demo}
-        command = [sys.executable, "-m", "trainwarden.demo", "--save_state"]
-        for key, value in settings.items():
-            command += [f"--{key}"] if value is True else [f"--{key}", str(value)]
-        return self.launch_command(name, command, *options)
+        return self.launch_command(name, demo(Run(self, name).checkpoints, name, **options), *arguments)
 
     def launch_command(self, name: str, command: list[str], *options: str) -> "Run":
         """`trainwarden run NAME -- COMMAND`, with a viewer of its own."""
@@ -276,6 +272,15 @@ class Run:
         """What `trainwarden run` returned."""
         wait_until(lambda: self.viewer.poll() is not None, seconds, f"`trainwarden run {self.name}` returns")
         return self.viewer.returncode
+
+
+def demo(output_dir: Path, name: str, **options: Any) -> list[str]:
+    """The command of the demo training, with these options."""
+    settings = {"output_dir": output_dir, "output_name": name, "step_seconds": 0.1, **options}
+    command = [sys.executable, "-m", "trainwarden.demo", "--save_state"]
+    for key, value in settings.items():
+        command += [f"--{key}"] if value is True else [f"--{key}", str(value)]
+    return command
 
 
 def _one_second_scrapes(content: dict[str, Any]) -> None:

@@ -75,7 +75,7 @@ def test_a_sibling_is_the_pattern_with_another_command_and_our_marks() -> None:
     body, others = sibling(pattern, order("python", "train.py", "--resume"))
     assert body["Image"] == "sha256:1"
     assert body["Cmd"] == ["python", "train.py", "--resume"]
-    assert body["Env"] == ["PATH=/bin", "TRAINWARDEN_RUN=luca", "SEED=2"]
+    assert sorted(body["Env"]) == ["PATH=/bin", "PYTHONUNBUFFERED=1", "SEED=2", "TRAINWARDEN_RUN=luca"]
     assert body["Labels"] == {"who": "me", "trainwarden.run_id": "r1", "trainwarden.generation": "2"}
     assert "Hostname" not in body
     assert body["HostConfig"]["VolumesFrom"] == [ID]

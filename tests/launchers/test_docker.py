@@ -1,15 +1,13 @@
 """The Docker engine on a real dockerd."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.died import DiedError, dying
-from tests.support.docker import Docker, running_docker
-from tests.support.external import need
+from tests.support.docker import Docker
 from tests.support.wait import wait_until
 from trainwarden.errors import RefusedError
 from trainwarden.launchers.docker import DockerEngine
@@ -19,19 +17,6 @@ from trainwarden.launching import DockerOptions
 pytestmark = pytest.mark.heavy
 SECONDS = 30
 LOOP = "while :; do sleep 0.1; done"
-
-
-@pytest.fixture(scope="module")
-def daemon() -> Iterator[Docker]:
-    need("dockerd", "containerd", "runc", "busybox", root=True)
-    with running_docker() as docker:
-        yield docker
-
-
-@pytest.fixture
-def docker(daemon: Docker) -> Iterator[Docker]:
-    yield daemon
-    daemon.clear()
 
 
 class World:

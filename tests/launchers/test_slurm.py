@@ -2,15 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from tests.support.died import DiedError, dying
-from tests.support.external import need
-from tests.support.slurm import Slurm, running_slurm
+from tests.support.slurm import Slurm
 from tests.support.wait import wait_until
 from trainwarden.errors import RefusedError, TrainwardenError
 from trainwarden.launchers import slurm as engine_module
@@ -22,20 +20,6 @@ pytestmark = pytest.mark.heavy
 WRAPPER = Path(__file__).with_name("wrapper.py")
 SAVES = "trap 'echo saved; trap - TERM; kill -TERM $$' TERM; echo began; while :; do sleep 0.1; done"
 OVER = 60
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Slurm]:
-    need("munged", "slurmctld", "slurmd", "sbatch", root=True)
-    with running_slurm() as slurm:
-        yield slurm
-
-
-@pytest.fixture
-def slurm(cluster: Slurm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slurm]:
-    monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
-    yield cluster
-    cluster.clear()
 
 
 class World:

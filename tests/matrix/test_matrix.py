@@ -10,8 +10,8 @@ from itertools import product
 
 import pytest
 
-from tests.matrix.census import Census
 from tests.matrix.hang import MEANWHILE, STAGES, Case, End, live
+from tests.support.census import Census
 from tests.support.nvml import FakeDriver
 from trainwarden.stack.tools import Tools
 

@@ -2,21 +2,18 @@
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY
 from tests.supervise.conftest import Runs, output, state, step, stop, until_closed, until_state
-from tests.support.docker import Docker, running_docker
-from tests.support.external import need
-from tests.support.slurm import Slurm, running_slurm
+from tests.support.docker import Docker
+from tests.support.engines import by_slurm, in_docker
+from tests.support.slurm import Slurm
 from tests.support.wait import wait_until
 from trainwarden.errors import TrainwardenError
-from trainwarden.launching import DockerOptions, Launching, SlurmOptions
 from trainwarden.model import Outcome, RunState
 from trainwarden.runs import control
 from trainwarden.runs.attendance import SUPERVISOR_LOCK, is_held
@@ -26,47 +23,6 @@ from trainwarden.supervise import launch
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(400)]
 SECONDS = 60
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Slurm]:
-    need("munged", "slurmctld", "slurmd", "sbatch", root=True)
-    with running_slurm() as slurm:
-        yield slurm
-
-
-@pytest.fixture(scope="module")
-def daemon() -> Iterator[Docker]:
-    need("dockerd", "containerd", "runc", "busybox", root=True)
-    with running_docker() as docker:
-        yield docker
-
-
-@pytest.fixture
-def slurm(cluster: Slurm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slurm]:
-    monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
-    yield cluster
-    cluster.clear()
-
-
-@pytest.fixture
-def docker(daemon: Docker) -> Iterator[Docker]:
-    yield daemon
-    daemon.clear()
-
-
-def by_slurm(tmp_path: Path, *arguments: str) -> Launching:
-    (tmp_path / "job.sh").write_text(f"#!/bin/bash\nexec {sys.executable} -m trainwarden exec luca\n")
-    return Launching(slurm=SlurmOptions(script="job.sh", arguments=list(arguments), interval=0.2))
-
-
-def in_docker(docker: Docker, tmp_path: Path, command: list[str]) -> Launching:
-    """A container that has this machine's Python, and the folder of the run, where this machine has them."""
-    shared = {"/usr", "/lib", "/lib64", str(REPOSITORY), sys.base_prefix}
-    places = [f"{place}:{place}:ro" for place in sorted(shared) if Path(place).exists()]
-    host = {"Binds": [*places, f"{tmp_path}:{tmp_path}"]}
-    docker.create("luca", "", Cmd=command, WorkingDir=str(tmp_path), HostConfig=host)
-    return Launching(docker=DockerOptions(container="luca", socket=docker.socket))
 
 
 Launched = Callable[..., RunFolder]

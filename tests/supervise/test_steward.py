@@ -13,9 +13,10 @@ import pytest
 
 from tests.launchers.conftest import server  # noqa: F401  (a fixture)
 from tests.supervise.conftest import Runs, output, state, step, stop, until_closed, until_ended, until_state
+from tests.support.engines import by_command
 from tests.support.wait import wait_until
 from trainwarden.errors import RefusedError, RunFolderError, TrainwardenError
-from trainwarden.launching import CommandOptions, Launching, TmuxOptions
+from trainwarden.launching import Launching, TmuxOptions
 from trainwarden.model import Outcome
 from trainwarden.runs import control
 from trainwarden.runs.attendance import SUPERVISOR_LOCK, is_held
@@ -24,44 +25,12 @@ from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import launch
 from trainwarden.supervise.execute import read_exit, take
 
-JOBS = """
-import os, pathlib, signal, subprocess, sys
-verb, folder, name, generation = sys.argv[1:]
-pid_file = pathlib.Path(folder, f"{generation}.pid")
-
-def alive():
-    try:
-        pid = int(pid_file.read_text())
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (OSError, ValueError):
-        return False
-
-if verb == "probe":
-    sys.exit(0 if alive() else 3)
-if verb == "stop":
-    if alive():
-        os.kill(int(pid_file.read_text()), signal.SIGTERM)
-    sys.exit(0)
-started = subprocess.Popen(
-    [sys.executable, "-m", "trainwarden", "exec", name], start_new_session=True,
-    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-)
-pid_file.write_text(str(started.pid))
-"""
-"""A small job manager, as somebody's cluster has one."""
-
 
 @pytest.fixture(params=["tmux", "command"])
 def launcher(request: pytest.FixtureRequest, server: str, tmp_path: Path) -> Launching:  # noqa: F811
     if request.param == "tmux":
         return Launching(tmux=TmuxOptions(server=server))
-    jobs = tmp_path / "jobs.py"
-    jobs.write_text(JOBS)
-
-    def ask(verb: str) -> list[str]:
-        return [sys.executable, str(jobs), verb, str(tmp_path), "{name}", "{generation}"]
-
-    return Launching(command=CommandOptions(start=ask("start"), probe=ask("probe"), stop=ask("stop")))
+    return by_command(tmp_path)
 
 
 @pytest.fixture

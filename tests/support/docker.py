@@ -13,7 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.support.external import of_a_daemon
+import pytest
+
+from tests.support.external import need, of_a_daemon
 from tests.support.wait import wait_until
 
 IMAGE = "tiny:1"
@@ -71,6 +73,21 @@ class Docker:
             self.ask("DELETE", f"/containers/{one['Id']}?force=1&v=1")
         while self._networks:
             self.well("DELETE", f"/networks/{self._networks.pop()}")
+
+
+@pytest.fixture(scope="module")
+def docker_daemon() -> Iterator[Docker]:
+    """A dockerd for the tests of a module."""
+    need("dockerd", "containerd", "runc", "busybox", root=True)
+    with running_docker() as docker:
+        yield docker
+
+
+@pytest.fixture
+def docker(docker_daemon: Docker) -> Iterator[Docker]:
+    """The module's dockerd, without any container before and after a test."""
+    yield docker_daemon
+    docker_daemon.clear()
 
 
 @contextmanager

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from tests.support.external import of_a_daemon
+import pytest
+
+from tests.support.external import need, of_a_daemon
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
@@ -25,6 +27,7 @@ SlurmdPidFile={folder}/d.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
 SlurmctldPort={ctld}
 SlurmdPort={d}
 ReturnToService=2
@@ -75,6 +78,22 @@ class Slurm:
         """End every job, and wait until nothing of them runs, so that the next test finds a free machine."""
         self.ask("scancel", f"--user={os.getuid()}")
         wait_until(lambda: not self.ask("squeue", "--noheader").strip(), 30, "all jobs have ended")
+
+
+@pytest.fixture(scope="module")
+def slurm_cluster() -> Iterator[Slurm]:
+    """A Slurm for the tests of a module."""
+    need("munged", "slurmctld", "slurmd", "sbatch", root=True)
+    with running_slurm() as slurm:
+        yield slurm
+
+
+@pytest.fixture
+def slurm(slurm_cluster: Slurm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slurm]:
+    """The module's Slurm, by this process's environment, without any job before and after a test."""
+    monkeypatch.setenv("SLURM_CONF", str(slurm_cluster.conf))
+    yield slurm_cluster
+    slurm_cluster.clear()
 
 
 @contextmanager

@@ -170,8 +170,9 @@ def _behind(entrypoint: list[str], argv: list[str]) -> list[str]:
 
 
 def _environment(had: list[str], more: dict[str, str]) -> list[str]:
-    kept = [entry for entry in had if entry.partition("=")[0] not in more]
-    return kept + [f"{key}={value}" for key, value in more.items()]
+    """What Python prints comes line by line, unless the user wants it otherwise: else an epoch is told hours late."""
+    given = {"PYTHONUNBUFFERED": "1", **dict(entry.split("=", 1) for entry in had if "=" in entry), **more}
+    return [f"{key}={value}" for key, value in given.items()]
 
 
 def _labels(had: dict[str, str], order: Order) -> dict[str, str]:
