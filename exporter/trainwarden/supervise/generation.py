@@ -1,7 +1,10 @@
 """One launch of the training, followed by what it prints."""
 
+import time
 from contextlib import suppress
 from typing import BinaryIO
+
+from msgspec import structs
 
 from trainwarden.checkpoints.base import Recipe
 from trainwarden.errors import RunFolderError
@@ -17,6 +20,12 @@ WRITE_SECONDS = 1.0
 """How often progress is written that only goes on; a change of what the training does is written at once."""
 _TAIL = 64 * 1024
 """How much of the end of the output is read for a signal that a launcher names."""
+READ_SECONDS = 0.5
+LAST_READ_SECONDS = 5.0
+"""How long the output is read at one look, and at the last one. A training that prints faster than its lines are
+understood must not keep its supervisor from beating, nor from stopping it."""
+FAR_BEHIND = 256 * 1024 * 1024
+"""Bytes unread beyond which all but the end is passed over; a night of progress bars makes some 30 MB."""
 
 
 class Generation:
@@ -38,19 +47,25 @@ class Generation:
         self._written_at = 0.0
         self._told: tuple[object, ...] = ()
 
-    def follow(self, now: float) -> None:
-        """Read what was printed since the last time; write the progress where there was any."""
+    def follow(self, now: float, seconds: float = READ_SECONDS) -> None:
+        """Read what was printed since the last time, for so long; write the progress where there was any."""
+        until = time.monotonic() + seconds
         while data := self._read():
             self._follower.feed(data, now)
             self._unwritten = True
             if len(data) < _CHUNK:  # nothing was left: to ask again would double the cost of most looks
+                break
+            if time.monotonic() >= until:
+                self._pass_over(FAR_BEHIND)
                 break
         if self._unwritten and (self._follower.news != self._told or abs(now - self._written_at) >= WRITE_SECONDS):
             self._write(now)
 
     def finish(self, now: float) -> None:
         """Read the last of it: the process that printed has ended."""
-        self.follow(now)
+        self.follow(now, LAST_READ_SECONDS)
+        if self._pass_over(_TAIL):
+            self.follow(now)
         self._follower.finish(now)
         self._write(now)
 
@@ -90,6 +105,16 @@ class Generation:
         self._offset += len(data)
         return data
 
+    def _pass_over(self, unread: int) -> bool:
+        """Go on at the end where more than so many bytes are unread: where the bar stands now is told there."""
+        end = self._file.seek(0, 2) if self._file is not None else 0
+        if end - self._offset <= unread:
+            return False
+        self._offset = end - _TAIL
+        here = structs.replace(self._follower.progress(), position=self._offset)
+        self._follower = _resume(here, self.resumed)
+        return True
+
     def _write(self, now: float) -> None:
         self._written_at, self._told = now, self._follower.news
         progress = self._follower.progress()
@@ -117,7 +142,7 @@ def _former_progress(folder: RunFolder) -> Progress | None:
 def _follower(kept: Kept, resumed: Resume | None, former: Progress | None) -> Follower:
     epochs, step = (resumed.epoch, resumed.step) if resumed else (None, None)
     if former is not None and former.generation == kept.generation:
-        return Follower.resume(former, resumed_epochs=epochs, base_step=step)
+        return _resume(former, resumed)
     return Follower(
         kept.generation,
         kept.started_at,
@@ -126,3 +151,8 @@ def _follower(kept: Kept, resumed: Resume | None, former: Progress | None) -> Fo
         carried_errors=former.errors if former else None,
         carried_nonfinite=former.nonfinite_losses if former else 0,
     )
+
+
+def _resume(former: Progress, resumed: Resume | None) -> Follower:
+    epochs, step = (resumed.epoch, resumed.step) if resumed else (None, None)
+    return Follower.resume(former, resumed_epochs=epochs, base_step=step)
