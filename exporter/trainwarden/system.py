@@ -169,6 +169,11 @@ def monotonic() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def is_text(name: str) -> bool:
+    """Whether a name from the file system or a command line is UTF-8; Python keeps other bytes as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def replace_file(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
     """Replace ``path`` whole by rename, so that a reader sees the old text or the new and nothing between.
 

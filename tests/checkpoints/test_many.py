@@ -10,6 +10,7 @@ from tests.checkpoints.cost import fill
 from tests.checkpoints.making import cut, make_weights
 from trainwarden.checkpoints import RECIPES, catalog
 from trainwarden.checkpoints.catalog import Catalog
+from trainwarden.checkpoints.listing import entries, entries_below
 from trainwarden.model import Checkpoint, Verdict
 
 MANY = 400
@@ -111,3 +112,10 @@ def test_a_folder_that_has_just_changed_is_listed_again(tmp_path: Path, counted:
     for _ in range(3):
         looked.list(time.time())
     assert counted.take()[1] == 3
+
+
+def test_a_name_that_is_no_text_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "epoch=1.ckpt").touch()
+    (tmp_path / os.fsdecode(b"n\xe4chtlich.ckpt")).touch()
+    assert [entry.name for entry in entries(tmp_path, "--output_dir")] == ["epoch=1.ckpt"]
+    assert [entry.name for entry in entries_below(tmp_path)] == ["epoch=1.ckpt"]

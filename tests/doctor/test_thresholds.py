@@ -130,3 +130,10 @@ def test_a_run_that_is_neither_is_one_sentence(configuration: Path) -> None:
     assert done.exit_code == 1
     assert done.stderr.startswith("trainwarden: there is no run 'lucca' in ")
     assert done.stderr.endswith(" or trainwarden.yml; runs: calm, luca, planned, slow\n")
+
+
+def test_what_one_writes_into_the_configuration_is_never_cut(
+    configuration: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert "…" not in thresholds("--run", "luca").stdout

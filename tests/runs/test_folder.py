@@ -1,5 +1,6 @@
 """The run folder: names, whole files, broken files."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,16 @@ def test_what_is_written_is_read_and_what_is_absent_is_none(tmp_path: Path) -> N
     assert (folder.read_spec(), folder.read_state()) == (SPEC, state)
     assert folder.read_progress() == [progress("output")]
     assert list_runs(tmp_path) == ["luca"]
+
+
+def test_a_copied_folder_is_not_the_run_and_one_of_no_run_name_is_none(tmp_path: Path) -> None:
+    folder = RunFolder("luca", tmp_path)
+    folder.create()
+    folder.write_spec(SPEC)
+    shutil.copytree(folder.path, tmp_path / "luca.bak")
+    shutil.copytree(folder.path, tmp_path / "luca (copy)")
+    assert RunFolder("luca.bak", tmp_path).read_spec() is None
+    assert list_runs(tmp_path) == ["luca", "luca.bak"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": 1}', "\xff", '{"name": "\xff"}', '{"x":' * 50_000])

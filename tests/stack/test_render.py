@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from trainwarden import config as configuration
+from trainwarden.cli import main
 from trainwarden.config import Config
 from trainwarden.errors import StackError
 from trainwarden.stack import assets
@@ -194,3 +196,9 @@ def test_a_folder_that_holds_other_things_is_not_touched(tmp_path: Path) -> None
         plain(tmp_path)
     assert str(caught.value) == f"{tmp_path}: holds other things; give an empty folder, or one that does not exist yet"
     assert [path.name for path in tmp_path.iterdir()] == ["prometheus"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["render", "/proc/trainwarden"])
+    assert done.exit_code == 1
+    assert done.stderr == "trainwarden: /proc/trainwarden: No such file or directory\n"

@@ -1,5 +1,6 @@
 """What can be told before a launch is told before it, in one sentence that names the mend."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,11 @@ def test_what_cannot_be_launched_is_refused(
 def test_name_that_is_no_folder_name_is_refused(cwd: Path) -> None:
     with pytest.raises(RunFolderError, match=r"run name '\.\./x'"):
         plan("../x", command=[PYTHON], config=Config(), options=Options())
+
+
+@pytest.mark.parametrize("option", ["cwd", "checkpoints", "output_name"])
+def test_a_name_that_is_no_text_is_refused(cwd: Path, option: str) -> None:
+    name = os.fsdecode(b"n\xe4chtlich")
+    (cwd / name).mkdir()
+    with pytest.raises(ConfigurationError, match=r"is not UTF-8, so run\.json cannot hold it; rename it$"):
+        planned([*KOHYA, *SAVING], **{option: str(cwd / name) if option == "cwd" else name})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trainwarden.checkpoints.base import Found, Recipe
 from trainwarden.errors import CheckpointError
+from trainwarden.system import is_text
 
 _COARSE_SECONDS = 2.0
 """Some file systems note times no finer: a folder that changed so lately may change again and keep its time."""
@@ -18,7 +19,7 @@ def entries(folder: Path, option: str) -> Iterator[os.DirEntry[str]]:
     """What lies in the run's checkpoint folder, which ``option`` tells the trainer. Raises ``CheckpointError``."""
     try:
         with os.scandir(folder) as found:
-            yield from found
+            yield from filter(_is_text, found)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{folder}: there is no such checkpoint folder (a trainer makes it at its first save); "
@@ -33,7 +34,12 @@ def entries(folder: Path, option: str) -> Iterator[os.DirEntry[str]]:
 def entries_below(folder: Path) -> Iterator[os.DirEntry[str]]:
     """What lies in a folder within it; nothing where that is not there, or not for us."""
     with suppress(OSError), os.scandir(folder) as found:
-        yield from found
+        yield from filter(_is_text, found)
+
+
+def _is_text(entry: os.DirEntry[str]) -> bool:
+    """Whether the name is UTF-8: no other can stand in a label, a ledger or a command that is written down."""
+    return entry.name.isascii() or is_text(entry.name)
 
 
 class Listing:

@@ -3,6 +3,7 @@
 Every command imports what it needs inside itself, so that the exporter carries neither rich nor requests.
 """
 
+import errno
 from typing import Any
 
 import click
@@ -24,6 +25,12 @@ class _Group(click.Group):
         except TrainwardenError as error:
             click.echo(f"{click.style('trainwarden:', fg='red')} {error}", err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # who read our output has gone: click's own business
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"{click.style('trainwarden:', fg='red')} {where}{error.strerror or error}", err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,7 +16,7 @@ from trainwarden.cli.shared import given, load, of_a_training, warn
 @click.option(
     "--launcher",
     type=click.Choice(["tmux", "command", "docker", "slurm"]),
-    help="What starts it instead (docs/launchers.md).",
+    help="What starts it instead (docs/launchers/README.md).",
 )
 @click.option("--adapt", type=click.Choice(["guide"]), help="Step down by the guide after an out-of-memory error.")
 @click.option("--detach", "-d", is_flag=True, help="Return at once instead of showing the output.")

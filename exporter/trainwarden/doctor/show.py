@@ -28,7 +28,8 @@ def doctor(config_file: Path | None, given: Mapping[str, str | None], token_file
 
 def _print(examined: list[Examined]) -> None:
     console = Console()
-    table = Table("link", "", "found", title="the chain", title_justify="left", title_style="bold")
+    table = Table("link", "", title="the chain", title_justify="left", title_style="bold")
+    table.add_column("found", overflow="fold")
     for one in examined:
         style = _STYLES[one.status]
         table.add_row(one.title, f"[{style}]{one.status.value}[/]", escape(one.found))

@@ -124,10 +124,11 @@ def _print(found: InForce) -> None:
 
 
 def _table(title: str, rows: list[Row]) -> Table:
-    table = Table("signal", "level", title=title, title_justify="left", title_style="bold")
-    table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("meaning")
-    table.add_column("source")
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in ("signal", "level", "value", "meaning", "source"):
+        number = column == "value"
+        # Folded: what one writes into trainwarden.yml is never cut.
+        table.add_column(column, justify="right" if number else "left", no_wrap=number, overflow="fold")
     for row in rows:
         source = row.where if row.source == Source.TRAINWARDEN else f"{row.source.value}: {row.where}"
         source = row.where if row.source == Source.GUIDE else source

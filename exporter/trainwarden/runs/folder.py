@@ -113,8 +113,9 @@ class RunFolder:
             raise RunFolderError(f"there is no run '{self.name}' in {self.path.parent}")
 
     def read_spec(self) -> RunSpec | None:
-        """Read ``run.json``."""
-        return self._read(self.spec_path, _SPEC)
+        """Read ``run.json``; None also where it is another run's: a copied folder is not the run that it tells of."""
+        spec = self._read(self.spec_path, _SPEC)
+        return spec if spec is None or spec.name == self.name else None
 
     def write_spec(self, spec: RunSpec) -> None:
         """Replace ``run.json``."""
@@ -162,7 +163,8 @@ def best_progress(found: list[Progress], generation: int) -> Progress | None:
 
 def list_runs(root: Path | None = None) -> list[str]:
     """Names of all runs that have a ``run.json``, sorted."""
-    return sorted(path.parent.name for path in (root or runs_root()).glob("*/run.json"))
+    names = (path.parent.name for path in (root or runs_root()).glob("*/run.json"))
+    return sorted(filter(RUN_NAME.fullmatch, names))
 
 
 def _pretty(value: Any) -> bytes:

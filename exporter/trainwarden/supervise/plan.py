@@ -18,6 +18,7 @@ from trainwarden.model import RunSpec
 from trainwarden.runs.attendance import is_attended
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import engines, resumable
+from trainwarden.system import is_text
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -72,6 +73,8 @@ def describe(name: str, command: list[str], cwd: Path, entry: RunConfig, options
     recipe = _recipe(name, options.recipe or entry.recipe or recognise(command).name, entry)
     settings = recipe.settings(command, cwd)
     given = options.checkpoints or entry.checkpoints
+    output_name = options.output_name or entry.output_name or settings.output_name
+    _check_names(cwd, given, output_name)
     checkpoints = cwd / Path(given).expanduser() if given else settings.folder
     return RunSpec(
         name=name,
@@ -81,7 +84,7 @@ def describe(name: str, command: list[str], cwd: Path, entry: RunConfig, options
         recipe=recipe.name,
         resume=entry.resume,
         checkpoints=_readable_folder(checkpoints),
-        output_name=options.output_name or entry.output_name or settings.output_name,
+        output_name=output_name,
         profile=_profile(options.profile or entry.profile or "balanced"),
         gpus=options.gpus if options.gpus is not None else entry.gpus,
         nodes=entry.nodes,
@@ -129,8 +132,15 @@ def _check_program(program: str, cwd: Path) -> None:
 
 def _check_text(command: list[str]) -> None:
     for argument in command:
-        if any("\ud800" <= character <= "\udfff" for character in argument):
+        if not is_text(argument):
             raise ConfigurationError(f"argument {argument!r} of the command is not UTF-8, so run.json cannot hold it")
+
+
+def _check_names(cwd: Path, checkpoints: str | None, output_name: str | None) -> None:
+    named = {"working directory": str(cwd), "checkpoint folder": checkpoints, "output name": output_name}
+    for what, name in named.items():
+        if name is not None and not is_text(name):
+            raise ConfigurationError(f"{what} {name!r} is not UTF-8, so run.json cannot hold it; rename it")
 
 
 def _recipe(run: str, name: str, entry: RunConfig) -> Recipe:
