@@ -11,7 +11,7 @@ from tests.restart.world import World, ledger
 from trainwarden.cli import main
 from trainwarden.errors import RunFolderError
 from trainwarden.model import Outcome
-from trainwarden.restart import explanation
+from trainwarden.restart import explain, explanation
 from trainwarden.restart.events import Decided
 from trainwarden.restart.states import RestartReason
 
@@ -75,6 +75,7 @@ def test_only_what_speaks_is_shown(world: World) -> None:
     shown = explanation.notable(found.facts)
     assert shown["gpu_ratio"] == 0.0
     assert "wedged" not in shown
+    assert "error" not in shown  # it lives
 
 
 def test_a_run_that_was_never_seen_is_one_sentence(world: World) -> None:
@@ -99,3 +100,18 @@ def test_the_command_prints_the_ledgers_decisions(
     assert "restart: hung" in CliRunner().invoke(main, ["explain", "luca", "--recorded"]).stdout
     absent = CliRunner().invoke(main, ["explain", "mia"])
     assert (absent.exit_code, "there is no run 'mia' in" in absent.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("gpu_ratio", 0.031, "3.1 %"),
+        ("io_rate", 2048.0, "2 KiB/s"),
+        ("saving_seconds", 150.0, "2 min 30 s"),
+        ("gpu_memory_used", {"GPU-1": 2**30}, "GPU-1: 1 GiB"),
+        ("checkpoint", {"step": 60, "epoch": None, "final": False}, "step: 60\nepoch: not known\nfinal: no"),
+        ("passed_over", ["[a] is half", "b too"], "[a] is half\nb too"),
+    ],
+)  # fmt: skip
+def test_a_fact_is_read_as_people_do(name: str, value: object, read: str) -> None:
+    assert explain.readable(name, value) == read

@@ -9,7 +9,9 @@ import click
 from trainwarden.cli.shared import given, load, of_a_training, warn
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(
+    context_settings={"ignore_unknown_options": True}, short_help="Start a training that survives this terminal."
+)
 @click.argument("name")
 @click.option("--cwd", type=click.Path(file_okay=False), help="Working directory of the training.")
 @of_a_training
@@ -42,7 +44,7 @@ def run(ctx: click.Context, /, name: str, command: tuple[str, ...], detach: bool
     sys.exit(viewer.view(folder, sys.stdout.buffer))
 
 
-@click.command()
+@click.command(short_help="Stop a run for good.")
 @click.argument("name")
 def stop(name: str) -> None:
     """Stop the run NAME for good: SIGTERM to all its processes, and SIGKILL only after a grace."""
@@ -53,7 +55,7 @@ def stop(name: str) -> None:
     click.echo(f"run '{name}' stopped")
 
 
-@click.command()
+@click.command(short_help="Leave a run alone, whatever alerts say.")
 @click.argument("name")
 def pause(name: str) -> None:
     """Leave the run NAME alone, whatever alerts say, until `trainwarden resume NAME`. The training goes on."""
@@ -63,7 +65,7 @@ def pause(name: str) -> None:
     click.echo(f"run '{name}' is left alone until: trainwarden resume {name}")
 
 
-@click.command()
+@click.command(short_help="Watch over a paused run again.")
 @click.argument("name")
 def resume(name: str) -> None:
     """Watch over the run NAME again after `trainwarden pause NAME`."""
@@ -73,7 +75,7 @@ def resume(name: str) -> None:
     click.echo(f"run '{name}' is watched over again")
 
 
-@click.command()
+@click.command(short_help="Supervise again what another launcher started.")
 @click.argument("name")
 def attend(name: str) -> None:
     """Supervise the run NAME again, that another launcher started, where its supervisor died."""
@@ -84,7 +86,7 @@ def attend(name: str) -> None:
     click.echo(f"run '{name}' is supervised again")
 
 
-@click.command("exec")
+@click.command("exec", short_help="Run what is ordered for a run: for job scripts.")
 @click.argument("name")
 def execute(name: str) -> None:
     """Run what is ordered for the run NAME: for job scripts and units, never by hand.

@@ -30,7 +30,7 @@ def _web(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.command()
+@click.command(short_help="Serve this machine's readings on /metrics.")
 @_web
 @click.option("--web.max-requests", "max_requests", type=click.IntRange(0), help="Scrapes at once; by default 40.")
 @click.option("--collector.gpu.pcie", "gpu_pcie", is_flag=True, default=None, help="PCIe traffic; costs 40 ms a GPU.")
@@ -43,7 +43,7 @@ def exporter(ctx: click.Context, /, listen: tuple[str, ...], **settings: Any) ->
     exposition.serve(configuration.override(load(ctx), "exporter", settings), listen)
 
 
-@click.command()
+@click.command(short_help="Take webhooks, and restart stuck runs safely.")
 @_web
 @click.pass_context
 def receiver(ctx: click.Context, /, listen: tuple[str, ...], **settings: Any) -> None:
@@ -56,7 +56,7 @@ def receiver(ctx: click.Context, /, listen: tuple[str, ...], **settings: Any) ->
 _port = click.IntRange(1, 65535)
 
 
-@click.command()
+@click.command(short_help="Bring up the whole stack on this machine.")
 @click.option("--detach", "-d", is_flag=True, help="Return when everything answers; `trainwarden down` ends it.")
 @click.option("--demo/--no-demo", default=None, help="Start the demo training; by default where no run is configured.")
 @click.option("--exporter-port", type=_port, help="By default 9877, or a free one where that is in use.")
@@ -73,7 +73,7 @@ def up(ctx: click.Context, /, detach: bool, demo: bool | None, as_json: bool, **
     lifecycle.up(load(ctx), detach=detach, with_demo=demo, ports=given, as_json=as_json)
 
 
-@click.command()
+@click.command(short_help="Stop what `trainwarden up` started.")
 def down() -> None:
     """Stop what `trainwarden up` started. Your own runs go on."""
     from trainwarden.stack import lifecycle
@@ -81,7 +81,7 @@ def down() -> None:
     lifecycle.down()
 
 
-@click.command()
+@click.command(short_help="Write Prometheus' and Alertmanager's files.")
 @click.argument("target", type=click.Path(file_okay=False))
 @click.option("--exporter", "exporter_address", default="exporter:9877", show_default=True, metavar="HOST:PORT")
 @click.option("--receiver", "receiver_address", default="receiver:9878", show_default=True, metavar="HOST:PORT")
@@ -107,7 +107,7 @@ def render(ctx: click.Context, /, target: str, token_file: str, **addresses: str
     write(load(ctx), Path(target), addresses=named, token_file=token_file)
 
 
-@click.command("config")
+@click.command("config", short_help="Check trainwarden.yml and its secrets' files.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole configuration in force as JSON.")
 @click.pass_context
 def check_config(ctx: click.Context, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from trainwarden.cli.shared import load
 SERVICES = ("exporter", "receiver", "prometheus", "alertmanager", "grafana")
 
 
-@click.command()
+@click.command(short_help="Show the thresholds in force, and their sources.")
 @click.option("--run", "name", metavar="NAME", help="Only this run's; one of `runs:` need not be launched yet.")
 @click.option("--json", "as_json", is_flag=True, help="Print the tables as JSON, values in base units.")
 @click.pass_context
@@ -32,7 +32,7 @@ def thresholds(ctx: click.Context, name: str | None, as_json: bool) -> None:
 _FAULTS = ("hang", "crash", "leak", "overheat", "disk")
 
 
-@click.command()
+@click.command(short_help="Let a scratch run fail, and time every link.")
 @click.argument("fault", type=click.Choice([*_FAULTS, "all"]))
 @click.option("--notify", "tell", is_flag=True, help="Send messages by your own notify: too, marked DRILL.")
 @click.option(
@@ -70,7 +70,7 @@ def _addresses(command: Any) -> Any:
     return command
 
 
-@click.command()
+@click.command(short_help="Walk the whole chain, and say how to mend it.")
 @_addresses
 @click.option("--token-file", type=click.Path(), help="Alertmanager's token as it lies here (Docker: in your secrets).")
 @click.option("--json", "as_json", is_flag=True, help="Print every link as JSON.")

@@ -8,7 +8,7 @@ import click
 from trainwarden.cli.shared import given, load, of_a_training, warn
 
 
-@click.command()
+@click.command(short_help="Watch a training that already runs.")
 @click.argument("name")
 @click.option("--pid", type=click.IntRange(1), help="A process of the training: its launcher, its trainer or a worker.")
 @click.option("--tmux", "session", metavar="SESSION[:WINDOW.PANE]", help="What runs in this tmux session, or pane.")
@@ -44,7 +44,7 @@ def attach(
     click.echo(f"run '{name}' {how} (pid {attached.training.root.pid}); end that with: trainwarden detach {name}")
 
 
-@click.command()
+@click.command(short_help="End the watching of an attached run.")
 @click.argument("name")
 def detach(name: str) -> None:
     """End the watching of the attached run NAME. Its training goes on."""
@@ -55,7 +55,7 @@ def detach(name: str) -> None:
     click.echo(f"run '{name}' is not watched any more; its training goes on")
 
 
-@click.command()
+@click.command(short_help="Read a run's output from a pipe.")
 @click.argument("name")
 @click.option("--log", type=click.Path(), help="Follow this file instead of standard input.")
 @click.option("--quiet", "-q", is_flag=True, help="Do not pass standard input on to standard output.")
@@ -76,7 +76,7 @@ def follow(ctx: click.Context, /, name: str, *, log: str | None, quiet: bool, wh
         observe.follow_pipe(name, load(ctx), quiet=quiet, while_watched=while_watched)
 
 
-@click.command()
+@click.command(short_help="Say what would be decided about a run, and why.")
 @click.argument("name")
 @click.option("--recorded", is_flag=True, help="Decide again what the ledger holds, by the facts recorded with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print facts and decision as JSON, one line a decision.")

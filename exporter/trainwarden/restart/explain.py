@@ -8,9 +8,10 @@ from functools import partial
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from trainwarden import system
+from trainwarden import system, units
 from trainwarden.config import Config
 from trainwarden.errors import RunFolderError
 from trainwarden.launchers.supervisor import SupervisorLauncher
@@ -64,5 +65,29 @@ def _print(explained: Explained, as_json: bool) -> None:
         title += f"  (the ledger says {explained.entered})"
     table = Table("fact", "value", title=title, title_justify="left", show_header=False)
     for fact, value in explanation.notable(explained.facts).items():
-        table.add_row(fact.replace("_", " "), str(value), style=None)
+        table.add_row(fact.replace("_", " "), escape(readable(fact, value)))
     Console().print(table)
+
+
+def readable(name: str, value: object) -> str:
+    """A fact as people read it: each entry on a line of its own, numbers in the units that their names end in."""
+    match value:
+        case bool() | None:
+            return {True: "yes", False: "no", None: "not known"}[value]
+        case int() | float():
+            return _number(name, value)
+        case dict():
+            return "\n".join(
+                f"{key.replace('_', ' ')}: {readable(f'{name} {key}', inner)}" for key, inner in value.items()
+            )
+        case list():
+            return "\n".join(readable(name, inner) for inner in value)
+    return str(value)
+
+
+def _number(name: str, value: float) -> str:
+    if name.endswith("_at"):
+        return datetime.fromtimestamp(value).astimezone().isoformat(" ", "seconds")
+    if name.startswith("gpu_memory_used"):
+        return units.size(value)
+    return f"{units.size(value)}/s" if name == "io_rate" else units.of(value, name)

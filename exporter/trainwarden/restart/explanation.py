@@ -75,6 +75,10 @@ def _entered(event: AnyEvent) -> str:
 
 
 def notable(facts: Facts) -> dict[str, object]:
-    """The facts that differ from those of a run of which nothing is known against it."""
+    """The facts that differ from those of a run of which nothing is known against it.
+
+    ``error`` is what a death would be called; of a run that lives it says nothing.
+    """
+    facts = facts if facts.outcome else msgspec.structs.replace(facts, error="")
     default = msgspec.to_builtins(Facts())
     return {name: value for name, value in msgspec.to_builtins(facts).items() if value != default[name]}
