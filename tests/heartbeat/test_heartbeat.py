@@ -1,64 +1,28 @@
-"""The heartbeat of a process that belongs to a run: its file, and everything that could go wrong with it."""
+"""The heartbeat of a process that belongs to a run: what is written, whose it is, and forks and copies of it."""
 
 import copy
 import json
 import logging
 import os
 import pickle
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
-from textwrap import dedent
 
 import numpy
 import pytest
 
-from tests.conftest import REPOSITORY
+from tests.heartbeat.conftest import run_script
 from tests.support.wait import wait_until
 from trainwarden import system
 from trainwarden.heartbeat import Heartbeat
-from trainwarden.heartbeat.place import RANKS
 from trainwarden.heartbeat.writer import carried
 from trainwarden.model import Member, Phase, Progress, RunState
 from trainwarden.runs.folder import RunFolder
 
 
-@pytest.fixture
-def folder(state_home: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
-    """The folder of run ``luca``; this process is no member of it."""
-    for variable in (*RANKS, "TRAINWARDEN_RUN", "TRAINWARDEN_GENERATION"):
-        monkeypatch.delenv(variable, raising=False)
-    folder = RunFolder("luca")
-    folder.create()
-    return folder
-
-
-@pytest.fixture
-def launched(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
-    """As `trainwarden run` would have launched this process, as generation 2."""
-    monkeypatch.setenv("TRAINWARDEN_RUN", "luca")
-    monkeypatch.setenv("TRAINWARDEN_GENERATION", "2")
-    return folder
-
-
-@pytest.fixture
-def heartbeat(launched: RunFolder) -> Iterator[Heartbeat]:
-    with Heartbeat() as made:
-        yield made
-
-
 def only(folder: RunFolder) -> Progress:
     (progress,) = folder.read_progress()
     return progress
-
-
-def run_script(script: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """A training in a process of its own, with the standard library and nothing else."""
-    path = f"import sys; sys.path.insert(0, {str(REPOSITORY / 'exporter')!r})\n"
-    command = [sys.executable, "-I", "-S", "-c", path + dedent(script)]
-    return subprocess.run(command, env={**os.environ, **more}, capture_output=True, text=True, timeout=60, check=False)
 
 
 # --- what is written --------------------------------------------------------------------------------------
@@ -224,104 +188,6 @@ def test_each_rank_has_a_file_of_its_own(
         heartbeat.step(1)
     assert only(launched).rank == rank
     assert launched.progress_path("heartbeat", rank).exists()
-
-
-# --- nothing breaks the training --------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("mistake", "said"),
-    [
-        ('Heartbeat("no name").step(1)', "run name 'no name': a run's name is at most 64"),
-        ("heartbeat.step('x')", "invalid literal for int"),
-        ("heartbeat.step(1, loss='low')", "the loss is a str, and is not shown; hand over a number"),
-        ("heartbeat.enter('eval')", "phase 'eval' is not one of"),
-        ("with heartbeat.phase('eval'): pass", "phase 'eval' is not one of"),
-        ("heartbeat.start('x')", "invalid literal for int"),
-        ("heartbeat = Heartbeat(rank='first'); heartbeat.step(1); heartbeat.close()", "invalid literal for int"),
-    ],
-)
-def test_a_mistake_is_said_once_and_the_training_goes_on(folder: RunFolder, mistake: str, said: str) -> None:
-    done = run_script(
-        f"""
-        from trainwarden.heartbeat import Heartbeat
-        heartbeat = Heartbeat()
-        for _ in range(3):
-            {mistake}
-        heartbeat.close()
-        print("trained")
-        """,
-        **({} if "no name" in mistake else {"TRAINWARDEN_RUN": "luca", "TRAINWARDEN_GENERATION": "1"}),
-    )
-    assert (done.returncode, done.stdout) == (0, "trained\n")
-    lines = done.stderr.splitlines()
-    assert all(line.startswith(f"trainwarden heartbeat: {said}") for line in lines), done.stderr
-    assert len(lines) == (3 if "Heartbeat(" in mistake else 1), "once by each heartbeat"
-
-
-def test_a_disk_that_is_full_is_said_once_and_the_training_goes_on(launched: RunFolder) -> None:
-    done = run_script(
-        """
-        import resource, signal, time
-        from trainwarden.heartbeat import Heartbeat
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-        heartbeat = Heartbeat()
-        for step in range(1, 4):
-            heartbeat.step(step)
-            heartbeat.close()
-        print("trained")
-        """
-    )
-    assert (done.returncode, done.stdout) == (0, "trained\n")
-    assert done.stderr.count("\n") == 1 and "File too large" in done.stderr
-    assert list((launched.path / "progress").iterdir()) == []
-
-
-def test_a_folder_that_was_moved_away_is_passed_over_in_silence(
-    heartbeat: Heartbeat, launched: RunFolder, capsys: pytest.CaptureFixture[str]
-) -> None:
-    launched.path.rename(launched.path.with_name("elsewhere"))
-    heartbeat.step(1)
-    heartbeat.close()
-    assert not launched.path.exists()
-    assert capsys.readouterr().err == ""
-
-
-def test_a_process_that_can_begin_no_thread_trains_on(launched: RunFolder) -> None:
-    done = run_script(
-        """
-        import threading
-        from trainwarden.heartbeat import Heartbeat
-        def refuse(_): raise RuntimeError("can't start new thread")
-        threading.Thread.start = refuse
-        heartbeat = Heartbeat()
-        for step in range(1, 4):
-            heartbeat.step(step)
-        print("trained")
-        """
-    )
-    assert (done.returncode, done.stdout) == (0, "trained\n")
-    assert done.stderr.count("can't start new thread") == 1
-
-
-def test_a_training_without_stderr_trains_on(launched: RunFolder) -> None:
-    done = run_script(
-        """
-        sys.stderr = None
-        from trainwarden.heartbeat import Heartbeat
-        Heartbeat().step("x")
-        print("trained")
-        """
-    )
-    assert (done.returncode, done.stdout) == (0, "trained\n")
-
-
-def test_an_interrupt_within_a_step_reaches_the_training(heartbeat: Heartbeat) -> None:
-    class Interrupts:
-        def __int__(self) -> int:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        heartbeat.step(Interrupts())  # type: ignore[arg-type]
 
 
 # --- forks, copies, losses --------------------------------------------------------------------------------

@@ -101,6 +101,17 @@ def test_a_heartbeat_of_any_rank_is_life(world: World) -> None:
     assert look_twice(world).new_heartbeat
 
 
+def test_a_beat_is_life_though_the_clock_was_set_back(world: World) -> None:
+    def set_back() -> None:
+        world.progress = replace(world.progress, beat_at=world.progress.beat_at - 3600.0)
+        world.folder.write_progress(replace(world.progress, writer="heartbeat"))
+
+    world.folder.write_progress(replace(world.progress, writer="heartbeat"))
+    world.between = set_back
+    facts = look_twice(world)
+    assert (facts.new_output, facts.new_heartbeat) == (True, True)
+
+
 def test_the_progress_of_an_older_generation_says_nothing(world: World) -> None:
     world.set(generation=2, resumed_from=Resume("/c", 4, 400))
     reading = world.desk().read(world.now(), gpus=True)

@@ -176,14 +176,14 @@ def _error(state: RunState) -> str:
 
 
 def _movement(first: Reading, second: Reading, generation: int) -> dict[str, object]:
-    """What moved between the two readings."""
+    """What moved between the two readings. A beat that is another counts, even an earlier one: clocks are set back."""
     seconds = second.at.mono - first.at.mono
     before, after = first.state, second.state
     pairs = _same_writers(first.progress, second.progress, generation)
     changes: dict[str, object] = {
         "new_steps": max((_steps(old, new) for old, new in pairs if new.rank == 0), default=None),
-        "new_output": any(new.beat_at > old.beat_at for old, new in pairs if new.writer == "output"),
-        "new_heartbeat": any(new.beat_at > old.beat_at for old, new in pairs if new.writer != "output"),
+        "new_output": any(new.beat_at != old.beat_at for old, new in pairs if new.writer == "output"),
+        "new_heartbeat": any(new.beat_at != old.beat_at for old, new in pairs if new.writer != "output"),
     }
     if before is not None and after is not None and after.members_visible and seconds > 0:
         changes["cpu_ratio"] = max(0.0, after.cpu_seconds - before.cpu_seconds) / seconds
