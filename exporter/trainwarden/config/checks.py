@@ -1,6 +1,8 @@
 """What the types of ``trainwarden.yml`` cannot say: names that exist, templates that hold together."""
 
 import re
+from collections.abc import Mapping
+from itertools import pairwise
 
 from trainwarden import guide
 from trainwarden.config.reading import unknown
@@ -60,3 +62,15 @@ def check_thresholds(given: Thresholds, path: str, known: tuple[guide.Threshold,
         for level in levels:
             if level not in allowed:
                 raise unknown(f"{path}.{signal}.{level}", level, allowed, what="level")
+        _check_order([threshold for threshold in known if threshold.signal == signal], levels, f"{path}.{signal}")
+
+
+def _check_order(levels: list[guide.Threshold], given: Mapping[str, float], path: str) -> None:
+    """Raise ``ConfigurationError`` where two levels stand the other way round than in the guide's table."""
+    named = [threshold for threshold in levels if threshold.level in given]
+    for mild, severe in pairwise(named):
+        if (given[severe.level] - given[mild.level]) * (severe.value - mild.value) < 0:
+            wrong = "above" if severe.value < mild.value else "below"
+            raise ConfigurationError(
+                f"{path}: {severe.level} must not be {wrong} {mild.level}; exchange them, or remove one"
+            )
