@@ -90,7 +90,8 @@ def test_prometheus_tells_its_version_and_configuration(prometheus: Prometheus) 
 
 
 def test_alertmanager_tells_what_reached_it(alertmanager: Alertmanager) -> None:
-    (watchdog,) = wait_until(lambda: alertmanager.alerts(alertname="TrainwardenWatchdog"), 60, "the watchdog is there")
+    # What Prometheus sends before it has found Alertmanager is lost, and sent again after a minute.
+    (watchdog,) = wait_until(lambda: alertmanager.alerts(alertname="TrainwardenWatchdog"), 120, "the watchdog is there")
     assert (watchdog.name, watchdog.status.state) == ("TrainwardenWatchdog", "active")
     assert abs(time.time() - watchdog.updated_at.timestamp()) < 120
     assert [receiver.name for receiver in watchdog.receivers] == ["heartbeat"]

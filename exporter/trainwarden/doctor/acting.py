@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
+
 from trainwarden.chain import routes
 from trainwarden.doctor.finding import Finding, failed, ok, warning
 from trainwarden.doctor.scene import Scene
+from trainwarden.errors import StackError
 from trainwarden.names import RESTART_ALERTS, RUN_NAME
 from trainwarden.runs.folder import RunFolder
 
@@ -51,13 +54,25 @@ def _posting(scene: Scene, webhook: Mapping[str, Any]) -> Finding:
         return failed("the receiver is not told when an alert is over (send_resolved)", RENDER)
     if webhook.get("max_alerts"):
         return failed("the receiver is told of some of the alerts only (max_alerts)", RENDER)
-    if webhook.get("url") == HIDDEN:
-        return ok(f"{', '.join(RESTART_ALERTS)}: to the receiver")
-    posted, answers = urlsplit(str(webhook.get("url"))), urlsplit(scene.addresses.receiver)
+    hidden, alerts = webhook.get("url") == HIDDEN, ", ".join(RESTART_ALERTS)
+    if hidden and not scene.in_stack:
+        return ok(f"{alerts}: to the receiver; at which address Alertmanager hides, so that was not looked at")
+    source = " (by its file: Alertmanager itself hides it)" if hidden else ""
+    posted = urlsplit(str((_written(scene) if hidden else webhook).get("url"))).netloc
+    answers = urlsplit(scene.addresses.receiver).netloc
     # A name that only containers know says nothing here.
-    if scene.in_stack and posted.netloc != answers.netloc:
-        return failed(f"alerts are posted to {posted.netloc}, and the receiver answers at {answers.netloc}", RENDER)
-    return ok(f"{', '.join(RESTART_ALERTS)}: to {posted.netloc}")
+    if scene.in_stack and posted != answers:
+        return failed(f"alerts are posted to {posted}, and the receiver answers at {answers}{source}", RENDER)
+    return ok(f"{alerts}: to {posted}{source}")
+
+
+def _written(scene: Scene) -> Mapping[str, Any]:
+    """The webhook as the stack's own alertmanager.yml has it, where no address is hidden."""
+    try:
+        configuration = yaml.safe_load(scene.alertmanager_file.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise StackError(f"{scene.alertmanager_file} cannot be read: {error}") from None
+    return webhook_in_force(configuration) or {}
 
 
 def token(scene: Scene) -> Finding:

@@ -59,6 +59,11 @@ class Scene:
         """Where a service of the stack writes what it says."""
         return StackFolder().log(service)
 
+    @property
+    def alertmanager_file(self) -> Path:
+        """The stack's own alertmanager.yml, as ``trainwarden up`` wrote it."""
+        return StackFolder().rendered / "alertmanager/alertmanager.yml"
+
     @cached_property
     def exporter(self) -> Exporter:
         """The exporter."""
