@@ -29,6 +29,8 @@ _FILES = {
     "checkpoint": "What is saved of a run",
     "disk": "The disk that a run saves to",
     "gpu": "The GPUs",
+    "vram": "The memory of a run's GPUs",
+    "usage": "Whether a run keeps its GPUs busy, and has them to itself",
     "host": "The machine's memory",
     "watch": "Whether the watch stands",
     "delivery": "Whether alerts reach anybody",

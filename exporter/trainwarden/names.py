@@ -363,7 +363,7 @@ RUN_ADAPTED = Family(
 NEEDS_HUMAN = Family(
     "trainwarden_run_needs_human",
     "gauge",
-    "1 while the receiver cannot help the run and a human must, by reason.",
+    "1 while the receiver cannot help the run and a human must, by reason; 0 for what once was one.",
     ("run", "reason"),
 )
 RECOVERY_TIME = Family(

@@ -16,7 +16,7 @@ from trainwarden import guide, names
 from trainwarden.guide import GIB, MIB
 from trainwarden.model import STEP_BUCKETS, ErrorKind, Phase
 from trainwarden.names import Family
-from trainwarden.restart.states import GiveUpReason, HoldReason, State
+from trainwarden.restart.states import CallReason, HoldReason, State
 
 BEGIN = 1_767_999_000  # 2026-01-09 22:50 UTC
 HANG = 4 * 3600 + 11 * 60
@@ -237,7 +237,7 @@ def _receiver(trainer: Trainer, now: float) -> Iterator[Sample]:
     yield _of(names.RESTART_HOLDS, 2.0, run=RUN, reason=HoldReason.BUSY.value)
     yield _of(names.RESTART_HOLDS, float(now >= ALERT), run=RUN, reason=HoldReason.SAVING.value)
     yield _of(names.RESTART_BUDGET, 2 if restarted and len(trainer.saves) < 4 else 3, run=RUN)
-    yield _of(names.NEEDS_HUMAN, 0, run=RUN, reason=GiveUpReason.BUDGET_PER_CHECKPOINT.value)
+    yield _of(names.NEEDS_HUMAN, 0, run=RUN, reason=CallReason.LEDGER_UNWRITABLE.value)
     yield _of(names.STEPS_LOST, trainer.lost, run=RUN)
 
 

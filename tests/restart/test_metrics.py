@@ -4,9 +4,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.restart.world import World
+from trainwarden import config as configuration
 from trainwarden import names, textformat
 from trainwarden.config import Config
 from trainwarden.model import Phase
@@ -18,6 +20,8 @@ from trainwarden.stack.tools import Tools
 RECOVERY = (names.RECOVERY_TIME, names.RECOVERY_STEP, names.RECOVERY_STEPS_LOST, names.RECOVERY_TIME_LOST)
 OF_A_CASE = {family.name for family in (names.RESTART_HOLD, names.RUN_ADAPTED, *RECOVERY)}
 """There only while, or after, there was something to tell."""
+LEDGER = ("ledger_unreadable", "ledger_unwritable")
+"""The reasons that are told from the start."""
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -38,6 +42,11 @@ def samples(text: str) -> Samples:
     return {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
 
 
+def _calls(found: Samples) -> dict[str, float]:
+    """What a human is called for, or was."""
+    return {dict(labels)["reason"]: value for (name, labels), value in found.items() if name == names.NEEDS_HUMAN.name}
+
+
 def value(found: Samples, family: names.Family, **labels: str) -> float:
     return found[family.name, tuple(sorted(labels.items()))]
 
@@ -49,8 +58,7 @@ def test_every_family_is_there_before_anything_happened(world: World) -> None:
         assert value(found, names.RESTARTS, run="luca", reason=reason.value) == 0
     for hold in HoldReason:
         assert value(found, names.RESTART_HOLDS, run="luca", reason=hold.value) == 0
-    for human in NEEDS_HUMAN:
-        assert value(found, names.NEEDS_HUMAN, run="luca", reason=human.value) == 0
+    assert _calls(found) == dict.fromkeys(LEDGER, 0)
     assert value(found, names.RESTART_STATE, run="luca", state="watching") == 1
     assert value(found, names.RESTART_BUDGET, run="luca") == 3
 
@@ -105,14 +113,35 @@ def test_a_run_that_was_given_up_needs_a_human_by_its_reason(world: World) -> No
     world.alert(desk, "TrainwardenRunCrashed")
     world.run(desk, 5)
     found = samples(exposition(world))
-    assert value(found, names.NEEDS_HUMAN, run="luca", reason="not_resumable") == 1
-    assert sum(value(found, names.NEEDS_HUMAN, run="luca", reason=reason.value) for reason in NEEDS_HUMAN) == 1
+    assert _calls(found) == {**dict.fromkeys(LEDGER, 0), "not_resumable": 1}
+
+
+def test_what_a_human_was_called_for_stays_at_0_when_the_run_is_started_anew(world: World) -> None:
+    """Absent, it would stand on for as long as the rules look back."""
+    world.set(resumable=False)
+    world.end()
+    desk = world.desk()
+    world.alert(desk, "TrainwardenRunCrashed")
+    world.run(desk, 5)
+    world.folder.write_spec(replace(world.spec, run_id="run-2"))
+    found = samples(exposition(world))
+    assert _calls(found) == {**dict.fromkeys(LEDGER, 0), "not_resumable": 0}
+
+
+def test_a_hold_that_only_a_human_ends_stays_at_0_after_it(world: World) -> None:
+    desk = world.desk(configuration.parse({"receiver": {"mode": "observe"}}, "trainwarden.yml"))
+    world.end()
+    world.alert(desk, "TrainwardenRunCrashed")
+    world.run(desk, 5)
+    assert _calls(samples(exposition(world)))["observe"] == 1
+    world.alert(desk, "TrainwardenRunCrashed", firing=False)
+    assert _calls(samples(exposition(world)))["observe"] == 0
 
 
 def test_a_damaged_ledger_is_held_and_needs_a_human(world: World) -> None:
     world.folder.ledger_path.write_text("garbage\n")
     found = samples(exposition(world))
-    assert value(found, names.NEEDS_HUMAN, run="luca", reason="ledger_unreadable") == 1
+    assert _calls(found) == {reason.value: reason == "ledger_unreadable" for reason in NEEDS_HUMAN}
     assert value(found, names.RESTART_STATE, run="luca", state="held") == 1
 
 

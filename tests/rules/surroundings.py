@@ -6,7 +6,7 @@
 from collections.abc import Callable, Iterator
 
 from trainwarden import guide, names
-from trainwarden.restart.states import NEEDS_HUMAN, RestartReason, State
+from trainwarden.restart.states import CallReason, RestartReason, State
 
 Key = Callable[..., str]
 Told = Iterator[tuple[str, float]]
@@ -51,7 +51,7 @@ def run(key: Key, name: str, gpu: tuple[str, str]) -> Told:
     yield key(names.CHECKPOINT_INODES_FREE, name), DISK_INODES / 2
     for state in State:
         yield key(names.RESTART_STATE, name, state.value, job=RECEIVER), float(state is State.WATCHING)
-    for reason in NEEDS_HUMAN:
+    for reason in (CallReason.LEDGER_UNREADABLE, CallReason.LEDGER_UNWRITABLE):
         yield key(names.NEEDS_HUMAN, name, reason.value, job=RECEIVER), 0
     for restart in RestartReason:
         yield key(names.RESTARTS, name, restart.value, job=RECEIVER), 0

@@ -102,7 +102,7 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     ),
     **{
         f"needs a human: {reason.value}": (
-            Night(60, [TRAINS], also={_said(names.NEEDS_HUMAN, reason.value): ((5, 0), (20, 1), (40, 0))}),
+            Night(60, [TRAINS], also={_said(names.NEEDS_HUMAN, reason.value): ((20, 1), (40, 0))}),
             [_of_run(_called(reason), "critical", 20, 40, reason=reason.value)],
         )
         for reason in NEEDS_HUMAN

@@ -19,7 +19,7 @@ from tests.rules import shipped
 from trainwarden import names
 from trainwarden.guide import GIB
 from trainwarden.names import Family
-from trainwarden.restart.states import NEEDS_HUMAN, HoldReason, RestartReason, State
+from trainwarden.restart.states import CallReason, HoldReason, RestartReason, State
 
 GPUS, RUNS = 8, ("luca", "mia")
 SICK_EVERY = 50
@@ -47,6 +47,12 @@ _VALUES: dict[str, list[str]] = {
     "state": [state.value for state in State],
     "outcome": ["accepted"],
 }
+_REASONS = {
+    names.RESTARTS.name: [reason.value for reason in RestartReason],
+    names.NEEDS_HUMAN.name: [CallReason.LEDGER_UNREADABLE.value, CallReason.LEDGER_UNWRITABLE.value],
+    names.RESTART_HOLD.name: [HoldReason.BUSY.value],
+}
+"""What a receiver tells of a run that it never called a human for; and one hold, of which there is never a second."""
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -157,10 +163,7 @@ def _each(family: Family, left: Sequence[str]) -> Iterator[Labels]:
 
 
 def _values(family: Family, label: str) -> list[str]:
-    if label != "reason":
-        return _VALUES.get(label, ["one"])
-    reasons = {names.NEEDS_HUMAN: NEEDS_HUMAN, names.RESTARTS: RestartReason}.get(family, HoldReason)
-    return [reason.value for reason in reasons]
+    return _REASONS[family.name] if label == "reason" else _VALUES.get(label, ["one"])
 
 
 def _text(labels: Labels) -> str:

@@ -4,10 +4,15 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.restart.test_metrics import OF_A_CASE
+from tests.restart.world import World
 from tests.rules import shipped
 from tests.scale import fleet
 from tests.scale.measure import measure
-from trainwarden import names
+from trainwarden import names, textformat
+from trainwarden.config import Config
+from trainwarden.restart.metrics import ReceiverMetrics, Tally
+from trainwarden.restart.worker import Worker
 from trainwarden.stack.tools import Tools
 
 
@@ -18,6 +23,19 @@ def test_a_machine_has_eight_gpus_and_two_runs_on_four_of_them_each() -> None:
     assert [(card["run"], card["gpu"]) for card in cards] == [("luca", gpu) for gpu in "0123"] + [
         ("mia", gpu) for gpu in "4567"
     ]
+
+
+def test_a_receiver_says_what_the_real_one_says_of_a_run(tmp_path: Path) -> None:
+    """But what stands there only after something happened, of which the fleet has one series each."""
+    world = World(tmp_path)
+    worker = Worker(Config(), world.root, launcher_for=lambda _: world, read_exporter=lambda _: world.exporter)
+    families = text_string_to_metric_families(
+        textformat.write(ReceiverMetrics(worker.desks, Tally()).collect()).decode()
+    )
+    told = {(s.name, tuple(s.labels.items())) for f in families for s in f.samples if s.name in shipped.metrics()}
+    served = [(line.name, line.labels) for line in fleet.receiver() if dict(line.labels)["run"] == world.spec.name]
+    assert told == {one for one in served if one[0] not in OF_A_CASE}
+    assert len({name for name, _ in served} & OF_A_CASE) == sum(name in OF_A_CASE for name, _ in served)
 
 
 def test_every_metric_of_a_rule_is_served() -> None:

@@ -98,6 +98,8 @@ class Totals(Struct, frozen=True, kw_only=True):
     holds: dict[HoldReason, int] = field(default_factory=dict)
     recoveries: int = 0
     steps_lost: int = 0
+    called: frozenset[GiveUpReason | CallReason | HoldReason] = frozenset()
+    """Every reason for which a human was ever called."""
 
 
 class History(Struct, frozen=True, kw_only=True):
@@ -323,7 +325,9 @@ def _count(totals: Totals, event: AnyEvent) -> Totals:
     """The totals with one more event."""
     if isinstance(event, events.Held):
         holds = {**totals.holds, event.reason: totals.holds.get(event.reason, 0) + 1}
-        return replace(totals, holds=holds)
+        return replace(totals, holds=holds, called=totals.called | (CALLS_HUMAN & {event.reason}))
+    if isinstance(event, events.Called | events.GaveUp):
+        return replace(totals, called=totals.called | {event.reason})
     if isinstance(event, events.Launched):
         restarts = {**totals.restarts, event.reason: totals.restarts.get(event.reason, 0) + 1}
         return replace(totals, restarts=restarts)

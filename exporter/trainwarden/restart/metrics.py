@@ -1,6 +1,7 @@
 """The receiver's own ``/metrics``. What was done for a run is counted from its ledger, so it survives the receiver.
 
-Every series of a known run is there from the start: a counter that is born at 1 gives ``increase()`` nothing to see.
+Every counter of a known run is there from the start: one that is born at 1 gives ``increase()`` nothing to see. Of the
+28 reasons to call a human only those are told that were ever one: Prometheus reads each series at each evaluation.
 """
 
 import threading
@@ -12,6 +13,9 @@ from trainwarden.restart.desk import Desk
 from trainwarden.restart.desks import Desks
 from trainwarden.restart.states import NEEDS_HUMAN, CallReason, HoldReason, Intake, RestartReason, State
 from trainwarden.series import Samples, Series, build
+
+_OF_THE_LEDGER = frozenset({CallReason.LEDGER_UNREADABLE, CallReason.LEDGER_UNWRITABLE})
+"""What no ledger can tell whether it ever was."""
 
 
 class Tally:
@@ -92,8 +96,10 @@ def _states(desk: Desk) -> Samples:
 
 
 def _calls(desk: Desk) -> Samples:
+    """A reason that was one stays, at 0: the rules look back over minutes, and would take its absence for a gap."""
     called = CallReason.LEDGER_UNWRITABLE if desk.unwritable else desk.history.needs_human
-    return (([desk.spec.name, reason.value], reason is called) for reason in NEEDS_HUMAN)
+    ever = _OF_THE_LEDGER | desk.history.totals.called
+    return (([desk.spec.name, reason.value], reason is called) for reason in NEEDS_HUMAN if reason in ever)
 
 
 def _each_held(runs: list[str]) -> Samples:
@@ -102,6 +108,7 @@ def _each_held(runs: list[str]) -> Samples:
 
 
 def _each_called(runs: list[str]) -> Samples:
+    """What it was called for before is not known, so every reason is told."""
     return (([run, reason.value], reason is CallReason.LEDGER_UNREADABLE) for run in runs for reason in NEEDS_HUMAN)
 
 
