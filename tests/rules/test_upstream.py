@@ -46,8 +46,10 @@ def _start(folder: Path, job: str, command: list[Path | str], port: int) -> "sub
 
 
 def _labels(port: int) -> dict[str, set[str]]:
-    """The labels of each metric; empty until it answers and its rules have run."""
+    """The labels of each metric; empty until it is ready: it answers before it has read its rules."""
     try:
+        if not requests.get(f"http://127.0.0.1:{port}/-/ready", timeout=5).ok:
+            return {}
         text = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
     except requests.ConnectionError:
         return {}
