@@ -211,11 +211,14 @@ def test_a_hundred_megabytes_are_refused_unread(stormy: Storm) -> None:
     assert stormy.post([storm.payload(storm.alert("nobody", 1))])[0].status == 200
 
 
-def test_fifty_who_never_finish_their_request_hold_nobody_up(stormy: Storm) -> None:
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_two_hundred_who_never_finish_their_request_hold_nobody_up(stormy: Storm, part: str) -> None:
+    whole = storm.request(storm.payload(storm.alert("nobody", 1)), TOKEN)
+    begun = whole[:60] if part == "head" else whole[:-1]
     with ExitStack() as stack:
-        for _ in range(50):
+        for _ in range(200):
             slow = stack.enter_context(socket.create_connection(stormy.address, timeout=20))
-            slow.sendall(b"POST /alerts HTTP/1.1\r\nHost: r\r\nContent-Le")
+            slow.sendall(begun)
         answers = stormy.post([storm.payload(storm.alert("nobody", 1))] * 50, connections=5)
         assert {answer.status for answer in answers} == {200}
     wait_until(stormy.at_rest, 15, "no thread and no descriptor is left")

@@ -23,6 +23,13 @@ def test_a_hundred_duplicates_are_one_case(world: World) -> None:
     assert len(ledger(desk)) == 1
 
 
+def test_a_duplicate_is_answered_without_reading_a_file(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = world.desk()
+    world.alert(desk)
+    monkeypatch.setattr(type(desk.folder), "read_state", None)  # nobody may call it
+    assert world.alert(desk) is Intake.DUPLICATE
+
+
 def test_both_alerts_of_one_generation_are_one_case(world: World) -> None:
     desk = world.desk()
     assert world.alert(desk) is Intake.ACCEPTED

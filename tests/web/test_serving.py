@@ -110,13 +110,33 @@ def test_a_connection_that_waits_makes_room_for_a_new_one(monkeypatch: pytest.Mo
         assert ask(waiting[3], "/-/healthy").status == 200
 
 
-def test_busy_connections_make_no_room_and_a_further_one_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_has_not_said_all_of_its_request_makes_room_and_the_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 4)
     with serving() as served, ExitStack() as stack:
-        for _ in range(4):
-            stack.enter_context(served.connect()).sendall(b"GET")
+        slow = [stack.enter_context(served.connect()) for _ in range(4)]
+        for connection in slow:
+            connection.sendall(b"GET")
         wait_until(lambda: len(served.server._open) == 4, 5, "it is full")
+        assert served.get("/-/healthy").status == 200
+        with suppress(ConnectionResetError):
+            assert slow[0].recv(1) == b""
+        slow[3].sendall(b" /-/healthy HTTP/1.1\r\n\r\n")
+        assert slow[3].recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
+def test_connections_that_are_being_answered_make_no_room_and_a_further_one_is_told_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 2)
+    reading, release = threading.Event(), threading.Event()
+    with serving(_holding(reading, release)) as served, ExitStack() as stack:
+        waiting = [stack.enter_context(served.connect()) for _ in range(2)]
+        for connection in waiting:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        wait_until(lambda: [each.answering for each in served.server._open] == [True, True], 5, "it is busy")
         assert served.raw(b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 503 ")
+        release.set()
+        assert all(connection.recv(1000).startswith(b"HTTP/1.1 200 ") for connection in waiting)
 
 
 def test_who_is_turned_away_gets_the_answer_though_the_request_was_never_read(monkeypatch: pytest.MonkeyPatch) -> None:

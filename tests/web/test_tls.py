@@ -1,7 +1,9 @@
 """TLS as ``tls_server_config`` asks for it: real handshakes with a certificate made here."""
 
 import logging
+import socket
 import ssl
+import struct
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from tests.support.wait import wait_until
 from tests.web.certificates import Certificates
 from tests.web.serving import Served, ask, serving
 from trainwarden.errors import ConfigurationError
@@ -34,6 +37,16 @@ def test_a_client_that_does_not_shake_hands_holds_nobody_up(certificates: Certif
         began = time.monotonic()
         assert ask(served.http(certificates.trusting()), "/-/healthy").status == 200
         assert time.monotonic() - began < 5
+
+
+def test_clients_that_leave_with_a_reset_amid_the_handshake_take_no_thread_along(certificates: Certificates) -> None:
+    with serving(web_config_file=certificates.configure()) as served:
+        for _ in range(100):
+            with served.connect() as leaving:
+                leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                leaving.sendall(b"\x16\x03\x01")
+        wait_until(lambda: not served.server._open, 5, "all have been let go")
+        assert ask(served.http(certificates.trusting()), "/-/healthy").status == 200
 
 
 def test_who_speaks_http_to_it_is_told_so(certificates: Certificates) -> None:

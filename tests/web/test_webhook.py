@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +104,45 @@ def test_a_hundred_duplicates_at_once_are_one_case(world: World, server: Server)
     assert count(server, "duplicate") == 99
 
 
+def test_a_duplicate_of_what_is_still_being_written_waits_until_the_disk_has_it(
+    world: World, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, writing, written = Ledger.append, threading.Event(), threading.Event()
+
+    def slow(self: Ledger, event: Any) -> None:
+        writing.set()
+        assert written.wait(10)
+        append(self, event)
+
+    monkeypatch.setattr(Ledger, "append", slow)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(post, server, payload(alert()))
+        assert writing.wait(5)
+        second = pool.submit(post, server, payload(alert()))
+        assert post(server, payload(alert(run="nobody"))).status_code == 200, "others are answered meanwhile"
+        assert ledger(world.desk()) == []
+        assert (first.done(), second.done()) == (False, False), "neither is promised anything"
+        written.set()
+        assert [first.result().status_code, second.result().status_code] == [202, 200]
+
+
 def test_each_alert_has_its_own_status(world: World, server: Server) -> None:
     post(server, payload(alert()))
     mixed = payload(alert(status="resolved"), alert("TrainwardenRunStalled"), status="firing")
     assert post(server, mixed).status_code == 200
     assert world.events(world.desk()) == ["Accepted", "Resolved"]
+
+
+def test_a_message_that_says_of_one_alert_that_it_is_over_and_that_it_stands_leaves_its_case_open(
+    world: World, server: Server
+) -> None:
+    assert post(server, payload(alert())).status_code == 202
+    for _ in range(3):
+        assert post(server, payload(alert(status="resolved"), alert())).status_code == 200
+    assert world.events(world.desk()) == ["Accepted"]
+    assert (count(server, "resolved"), count(server, "duplicate")) == (3, 3)
+    post(server, payload(alert(status="resolved"), alert(generation="2")))
+    assert world.events(world.desk()) == ["Accepted", "Resolved"], "of another generation it says nothing"
 
 
 @pytest.mark.parametrize(
@@ -270,19 +304,16 @@ def test_a_body_that_drips_is_408(server: Server, monkeypatch: pytest.MonkeyPatc
     assert b" 408 " in raw(server, AUTHORISED + b"Content-Length: 10\r\n\r\nx")
 
 
-def test_more_connections_than_there_is_room_for_are_told_to_come_again(server: Server) -> None:
-    idle = [connect(server) for _ in range(serving.MAX_CONNECTIONS)]
-    try:
-        assert wait_until(lambda: _crowded(server), 5, "it is full")
-    finally:
-        for connection in idle:
-            connection.close()
-    wait_until(lambda: not _crowded(server), 5, "there is room again")
-    assert post(server, payload(alert())).status_code == 202
-
-
-def _crowded(server: Server) -> bool:
-    return b" 503 " in raw(server, b"GET /-/healthy HTTP/1.1\r\nConnection: close\r\n\r\n").partition(b"\r\n")[0]
+@pytest.mark.parametrize("said", [b"", b"POST /alerts HTTP/1.1\r\n", AUTHORISED + b"Content-Length: 9\r\n\r\n{"])
+def test_slow_clients_on_every_connection_do_not_lock_alertmanager_out(
+    server: Server, world: World, said: bytes
+) -> None:
+    with ExitStack() as stack:
+        for _ in range(2 * serving.MAX_CONNECTIONS):
+            stack.enter_context(connect(server)).sendall(said)
+        wait_until(lambda: len(server._open) == serving.MAX_CONNECTIONS, 5, "it is full")
+        assert post(server, payload(alert())).status_code == 202
+    assert world.events(world.desk()) == ["Accepted"]
 
 
 def test_nothing_is_left_of_a_storm(server: Server) -> None:

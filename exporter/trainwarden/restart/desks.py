@@ -1,14 +1,29 @@
 """The desks of all runs of this machine: opened when a run is first seen, and anew for a new use of its name."""
 
 import logging
+import os
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 from trainwarden.errors import RunFolderError
 from trainwarden.restart.desk import Desk, Tools
 from trainwarden.runs.folder import RunFolder, list_runs
 
 log = logging.getLogger(__name__)
+
+
+class _Stamp(NamedTuple):
+    """By which a ``run.json`` is known to be the one that was read: it is only ever replaced whole."""
+
+    inode: int
+    modified: int
+    size: int
+
+
+class _Place(NamedTuple):
+    desk: Desk
+    stamp: _Stamp | None
 
 
 class Desks:
@@ -18,7 +33,7 @@ class Desks:
         self._root = root
         self._tools = tools
         self._lock = threading.Lock()
-        self._open: dict[str, Desk] = {}
+        self._open: dict[str, _Place] = {}
         self._faults: dict[str, str] = {}
 
     def refresh(self) -> None:
@@ -32,26 +47,40 @@ class Desks:
             self._faults = {name: fault for name, fault in self._faults.items() if name in runs}
 
     def find(self, name: str) -> Desk | None:
-        """The desk of a run, None where there is none. Raises ``RunFolderError`` where its files are damaged."""
+        """The desk of a run, None where there is none. Raises ``RunFolderError`` where its files are damaged.
+
+        One that is known is found without waiting for ``refresh``, which reads the files of every run.
+        """
+        if known := self._known(name):
+            return known.desk
+        if not RunFolder(name, self._root).spec_path.is_file():
+            return None
         with self._lock:
-            if not RunFolder(name, self._root).spec_path.is_file():
-                return None
             self._see(name)
             if name in self._faults:
                 raise RunFolderError(self._faults[name])
-            return self._open.get(name)
+            return self._open[name].desk if name in self._open else None
 
     def all(self) -> list[Desk]:
         """Every desk, in the order of the runs' names."""
         with self._lock:
-            return [self._open[name] for name in sorted(self._open)]
+            return [self._open[name].desk for name in sorted(self._open)]
 
     def unreadable(self) -> list[str]:
         """Names of the runs that have no desk because their files are damaged."""
         with self._lock:
             return sorted(self._faults)
 
+    def _known(self, name: str) -> _Place | None:
+        """The place of a run whose ``run.json`` is still the one that was read."""
+        place = self._open.get(name)
+        same = place is not None and place.stamp is not None and place.stamp == _stamp(place.desk.folder.spec_path)
+        return place if same else None
+
     def _see(self, name: str) -> None:
+        if self._known(name):
+            self._faults.pop(name, None)  # damaged for a while, and put back as it was
+            return
         try:
             self._open_desk(name)
             self._faults.pop(name, None)
@@ -63,6 +92,18 @@ class Desks:
 
     def _open_desk(self, name: str) -> None:
         folder = RunFolder(name, self._root)
-        spec, known = folder.read_spec(), self._open.get(name)
-        if spec is not None and (known is None or known.spec.run_id != spec.run_id):
-            self._open[name] = Desk(folder, spec, self._tools)
+        stamp = _stamp(folder.spec_path)  # before it is read: what is written meanwhile is read again
+        spec, place = folder.read_spec(), self._open.get(name)
+        if spec is None:
+            return
+        same = place is not None and place.desk.spec.run_id == spec.run_id
+        desk = place.desk if place is not None and same else Desk(folder, spec, self._tools)
+        self._open[name] = _Place(desk, stamp)
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116  (with every webhook)
+    except OSError:
+        return None
+    return _Stamp(found.st_ino, found.st_mtime_ns, found.st_size)

@@ -4,12 +4,16 @@ An alert only selects. Its name is looked up in ``names.RESTART_ALERTS`` and its
 beyond these and the generation nothing that it says is used.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.events import Accepted, AnyEvent, Joined, Moment, Resolved
 from trainwarden.restart.history import History
 from trainwarden.restart.states import UNDECIDED, Intake
+
+About = tuple[str, str, int]
+"""Alert, run and generation."""
 
 
 class Notice(NamedTuple):
@@ -22,18 +26,27 @@ class Notice(NamedTuple):
     fingerprint: str
     starts_at: str
 
+    @property
+    def about(self) -> About:
+        """What it speaks of, whether it says that this fires or that it is over."""
+        return self.alert, self.run, self.generation
+
 
 def take_in(desk: Desk, notice: Notice, now: Moment) -> Intake:
     """Judge one alert and enter it in the run's ledger where it opens or ends a case. Raises ``LedgerError``."""
     while True:
         seen = desk.history
-        intake, event = judge(notice, seen, desk.generation())
+        intake, event = judge(notice, seen, desk.generation)
         if event is None or desk.write(event, now, seen):
             return intake
 
 
-def judge(notice: Notice, history: History, generation: int | None) -> tuple[Intake, AnyEvent | None]:
-    """What becomes of the alert, and what to enter. ``generation`` is the one that is there now, if that is known."""
+def judge(notice: Notice, history: History, generation: Callable[[], int | None]) -> tuple[Intake, AnyEvent | None]:
+    """What becomes of the alert, and what to enter.
+
+    ``generation`` tells the one that is there now, if that is known; it is asked only where that matters, for it reads
+    a file, and a storm of duplicates should cost none.
+    """
     case = history.case
     if not notice.firing:
         asked = case is not None and case.generation == notice.generation and notice.alert in case.alerts
@@ -42,7 +55,8 @@ def judge(notice: Notice, history: History, generation: int | None) -> tuple[Int
         return Intake.DUPLICATE, None
     if _in_flight(notice, history):
         return Intake.DUPLICATE, Joined(alert=notice.alert) if _joins(notice, history) else None
-    if generation is not None and notice.generation != generation:
+    there = generation()
+    if there is not None and notice.generation != there:
         return Intake.STALE, None
     accepted = Accepted(
         generation=notice.generation,

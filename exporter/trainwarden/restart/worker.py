@@ -90,7 +90,8 @@ class Worker:
         if desk is None:
             return Intake.FOREIGN
         intake = take_in(desk, notice, Moment.now())
-        self._wake.set()
+        if intake is Intake.ACCEPTED:  # a storm of duplicates is nothing to look at
+            self._wake.set()
         return intake
 
     def _work(self) -> None:

@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from trainwarden.web.answer import Refused
-from trainwarden.web.wire import Late, Wire
 
 MAX_LINE = 8192
 """Bytes of the request line."""
@@ -37,15 +36,24 @@ class Head(NamedTuple):
     """By lower-case name."""
 
 
-class Request:
-    """One request; its body is read only where somebody asks for it."""
+class More(Exception):  # noqa: N818  (a matter of time, not a fault)
+    """The body is not whole yet. Whoever answers is asked anew when ``length`` bytes of it are there."""
 
-    def __init__(self, head: Head, wire: Wire) -> None:
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+
+class Request:
+    """One request; its body is taken only where somebody asks for it."""
+
+    def __init__(self, head: Head, received: bytearray) -> None:
+        """``received`` holds what has come behind the head; more is added to it."""
         self.method = head.method
         self.path = head.path
         self.headers = head.headers
         self._minor = head.minor
-        self._wire = wire
+        self._received = received
         self._unread = head.headers.get("content-length", "0") != "0" or "transfer-encoding" in head.headers
 
     @property
@@ -54,36 +62,39 @@ class Request:
         asked = self.headers.get("connection", "").lower()
         return self._minor == 1 and "close" not in asked and not self._unread
 
+    @property
+    def waits_to_go_on(self) -> bool:
+        """Whether the client wants to be told that its body will be read."""
+        return self.headers.get("expect", "").lower() == "100-continue"
+
     def read_body(self, limit: int) -> bytes:
-        """The whole body, refused before it is read where it says that it is longer than ``limit`` bytes."""
+        """The whole body, refused before it is read where it says that it is longer than ``limit`` bytes.
+
+        Raises ``Refused``, and ``More`` where it is not there yet: ask who it is before, and do nothing else.
+        """
         length = _length(self.headers, limit)
-        received = self._wire.received
-        if len(received) < length and self.headers.get("expect", "").lower() == "100-continue":
-            self._wire.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        try:
-            while len(received) < length:
-                if not self._wire.more():
-                    raise Refused(HTTPStatus.BAD_REQUEST, "The body is shorter than its Content-Length.")
-        except Late:
-            raise Refused(HTTPStatus.REQUEST_TIMEOUT, "The body was not there in time.") from None
-        body = bytes(received[:length])
-        del received[:length]
+        if len(self._received) < length:
+            raise More(length)
+        body = bytes(self._received[:length])
+        del self._received[:length]
         self._unread = False
         return body
 
 
-def read(wire: Wire) -> Request | None:
-    """The next request; None where the client ended instead. Raises ``Refused`` and ``Lost``."""
-    while (end := wire.received.find(b"\r\n\r\n")) < 0:
-        _check_size(wire.received)
-        if not wire.more():
-            if wire.received:
-                raise _bad_request()
-            return None
-    head = bytes(wire.received[:end])
-    _check_size(head)
-    del wire.received[: end + 4]
-    return Request(parse(head), wire)
+def take(received: bytearray) -> Request | None:
+    """Take the next request's head off what has come; None where it is not whole yet. Raises ``Refused``."""
+    end = received.find(b"\r\n\r\n")
+    _check_size(received if end < 0 else received[:end])
+    if end < 0:
+        return None
+    head = bytes(received[:end])
+    del received[: end + 4]
+    return Request(parse(head), received)
+
+
+def cut_short() -> Refused:
+    """What is answered where the client ended amid a head."""
+    return _bad_request()
 
 
 def parse(head: bytes) -> Head:

@@ -1,8 +1,9 @@
 """A small HTTP/1.1 server that nobody can hold up, beneath both edges.
 
-A connection has a thread and may carry many requests (Prometheus keeps its one open); each request has one deadline,
-connections have a cap, and idle ones make room for new ones. Whatever is sent, the answer is one sentence with the
-right status; only 4xx for what is wrong with a request.
+A connection may carry many requests (Prometheus keeps its one open) and has no thread of its own; each request has one
+deadline. Connections have a cap: those that are idle, and then those whose client has not said all of its request, make
+room for new ones, the oldest first. Whatever is sent, the answer is one sentence with the right status; only 4xx for
+what is wrong with a request.
 """
 
 import errno
@@ -23,12 +24,15 @@ from trainwarden.config import split_address
 from trainwarden.errors import TrainwardenError
 from trainwarden.web import memory
 from trainwarden.web.conversation import Conversation, Host
+from trainwarden.web.crew import HELD_UP_SECONDS, Crew
 
 log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 64
 TURNED_AWAY = 32
 """Connections without room that are kept a while: closed at once, they would lose their answer to a reset."""
+SWEEP_SECONDS = 1.0
+"""How often deadlines are looked at, while there are connections."""
 DRAIN_SECONDS = 0.5
 """How long the server's end waits for answers in progress."""
 
@@ -48,7 +52,10 @@ class Server:
         self._away: deque[Conversation] = deque()
         """The last that were turned away."""
         self._changed = threading.Condition()
-        self._stopping, self._stop = socket.socketpair()
+        self._waking, self._wake = socket.socketpair()
+        self._told_to_stop = False
+        self._sweep_at = 0.0
+        self._crew = Crew(self._forget, self._call)
         self._listeners: list[socket.socket] = []
         with ExitStack() as undo:
             undo.callback(self.close)
@@ -64,18 +71,23 @@ class Server:
     def serve(self) -> None:
         """Accept connections until ``stop``. Nothing that a client does or leaves undone blocks this loop."""
         with selectors.DefaultSelector() as selector:
-            for waiting in (*self._listeners, self._stopping):
+            for waiting in (*self._listeners, self._waking):
                 selector.register(waiting, selectors.EVENT_READ)
             while True:
-                for key, _ in selector.select():
-                    if key.fileobj is self._stopping:
+                for key, _ in selector.select(self._rest()):
+                    if self._told_to_stop:
                         return
-                    self._accept(key.fileobj)  # type: ignore[arg-type]  # one of the sockets above
+                    if key.fileobj is self._waking:
+                        self._waking.recv(64)
+                    else:
+                        self._accept(key.fileobj)  # type: ignore[arg-type]  # one of the sockets above
+                self._crew.relieve()
+                self._sweep()
 
     def stop(self) -> None:
         """Make ``serve`` return; from any thread, or from a signal's handler."""
-        with suppress(OSError):  # closed already
-            self._stop.send(b"x")
+        self._told_to_stop = True
+        self._call()
 
     def close(self) -> None:
         """Let go of the addresses first, then end every connection; answers in progress have ``DRAIN_SECONDS``.
@@ -90,8 +102,9 @@ class Server:
             self._changed.wait_for(lambda: not self._open, DRAIN_SECONDS)
         for conversation in self._away:
             conversation.drop()
-        self._stopping.close()
-        self._stop.close()
+        self._crew.close()
+        self._waking.close()
+        self._wake.close()
 
     def __enter__(self) -> "Server":
         return self
@@ -111,9 +124,9 @@ class Server:
             return
         conversation = Conversation(connection, self._host)
         if self._admit(conversation):
-            threading.Thread(target=self._converse, args=(conversation,), daemon=True).start()
-            return
-        self._turn_away(conversation)
+            self._crew.take_on(conversation)
+        else:
+            self._turn_away(conversation)
 
     def _turn_away(self, conversation: Conversation) -> None:
         self._host.count(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -123,24 +136,49 @@ class Server:
             self._away.popleft().drop()
 
     def _admit(self, conversation: Conversation) -> bool:
-        """Take it in where there is room, or an idle one can make room."""
+        """Take it in where there is room, or another can make room."""
         with self._changed:
             if len(self._open) >= MAX_CONNECTIONS:
-                idle = next((other for other in self._open if other.idle), None)
-                if idle is None:
+                other = self._dispensable()
+                if other is None:
                     return False
-                idle.end()
-                del self._open[idle]
+                del self._open[other]
             self._open[conversation] = None
             return True
 
-    def _converse(self, conversation: Conversation) -> None:
-        try:
-            conversation.run()
-        finally:
-            with self._changed:
-                self._open.pop(conversation, None)
-                self._changed.notify_all()
+    def _dispensable(self) -> Conversation | None:
+        """One that makes room, and has been told so: the oldest that is idle, or else that owes us its request."""
+        if idle := next((other for other in self._open if other.idle), None):
+            idle.end()
+            return idle
+        if slow := next((other for other in self._open if not other.answering), None):
+            slow.let_go()
+        return slow
+
+    def _rest(self) -> float | None:
+        """Seconds until there is something to be looked at."""
+        if self._crew.short:
+            return HELD_UP_SECONDS
+        return SWEEP_SECONDS if self._open else None
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        if now < self._sweep_at:
+            return
+        self._sweep_at = now + SWEEP_SECONDS
+        with self._changed:
+            overdue = [conversation for conversation in self._open if conversation.overdue]
+        for conversation in overdue:
+            conversation.let_go()
+
+    def _call(self) -> None:
+        with suppress(OSError):  # closed already
+            self._wake.send(b"x")
+
+    def _forget(self, conversation: Conversation) -> None:
+        with self._changed:
+            self._open.pop(conversation, None)
+            self._changed.notify_all()
 
 
 def serve_until_told(server: Server, who: str, page: str = "") -> None:

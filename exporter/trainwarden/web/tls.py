@@ -2,13 +2,18 @@
 
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from trainwarden.errors import ConfigurationError
 from trainwarden.web.answer import Refused
 from trainwarden.web.webconfig import TlsSettings
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 T = TypeVar("T")
 
@@ -44,6 +49,7 @@ def context(settings: TlsSettings, folder: Path) -> ssl.SSLContext:
     Raises ``ConfigurationError`` with the key and the mend, without the file that the settings stand in.
     """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.sslsocket_class = Secured
     made.minimum_version = _one_of(_VERSIONS, settings.min_version, "min_version")
     made.maximum_version = _one_of(_VERSIONS, settings.max_version, "max_version")
     if made.minimum_version > made.maximum_version:
@@ -56,12 +62,43 @@ def context(settings: TlsSettings, folder: Path) -> ssl.SSLContext:
     return made
 
 
+class Secured(ssl.SSLSocket):
+    """Says as any other socket does that it would have to wait: with ``BlockingIOError``."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Shake hands, as far as that goes."""
+        with _as_others_say_it():
+            super().do_handshake(block)
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """Take what has come."""
+        with _as_others_say_it():
+            return super().recv(buflen, flags)
+
+    def send(self, data: "Buffer", flags: int = 0) -> int:
+        """Send as much as there is room for."""
+        with _as_others_say_it():
+            return super().send(data, flags)
+
+
+@contextmanager
+def _as_others_say_it() -> Iterator[None]:
+    try:
+        yield
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
+        raise BlockingIOError from error
+
+
 def secure(connection: socket.socket, context: ssl.SSLContext) -> socket.socket:
-    """Shake hands within the connection's timeout. Raises ``OSError``, and ``Refused`` where HTTP is spoken to us."""
+    """Put TLS around a connection that does not wait; its hands are still to be shaken.
+
+    Raises ``OSError`` (``BlockingIOError`` where nothing has come yet), and ``Refused`` where HTTP is spoken to us.
+    """
     first = connection.recv(1, socket.MSG_PEEK)
     if first and first != _HANDSHAKE:
         raise Refused(HTTPStatus.BAD_REQUEST, "HTTPS is spoken here, and this was not.")
-    return context.wrap_socket(connection, server_side=True)
+    own = connection.dup()  # wrapping one whose client has just left closes it, and its number is still waited for
+    return context.wrap_socket(own, server_side=True, do_handshake_on_connect=False)
 
 
 def _use_ciphers(made: ssl.SSLContext, names: list[str]) -> None:

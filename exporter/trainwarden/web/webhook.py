@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
@@ -23,7 +23,7 @@ from trainwarden.config import Config, ReceiverConfig, split_address
 from trainwarden.errors import ConfigurationError, TrainwardenError
 from trainwarden.model import UNDECODABLE
 from trainwarden.names import RESTART_ALERTS, RUN_NAME
-from trainwarden.restart.intake import Notice
+from trainwarden.restart.intake import About, Notice
 from trainwarden.restart.metrics import ReceiverMetrics, Tally
 from trainwarden.restart.states import Intake
 from trainwarden.restart.worker import Worker
@@ -202,20 +202,28 @@ class ReceiverPages:
 
     def _take_in(self, payload: Payload) -> HTTPStatus:
         """Take in every alert: 202 where one was accepted, 500 where one could not be written down."""
-        answers = {self._take(alert) for alert in payload.alerts}
+        selected = [select(alert) for alert in payload.alerts]
+        standing = {one.about for one in selected if isinstance(one, Notice) and one.firing}
+        answers = {self._take(one, standing) for one in selected}
         # Alertmanager sends everything again after a 5xx; what was accepted is then a duplicate.
         order = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.ACCEPTED)
         return next((status for status in order if status in answers), HTTPStatus.OK)
 
-    def _take(self, alert: Alert) -> HTTPStatus:
-        selected = select(alert)
+    def _take(self, selected: Notice | Intake, standing: Set[About]) -> HTTPStatus:
         try:
-            intake = self._worker.take_in(selected) if isinstance(selected, Notice) else selected
+            intake = self._judge(selected, standing)
         except TrainwardenError as error:
             log.error("an alert could not be entered, and will be sent again: %s", error)
             return HTTPStatus.INTERNAL_SERVER_ERROR
         self._tally.alert(intake)
         return HTTPStatus.ACCEPTED if intake is Intake.ACCEPTED else HTTPStatus.OK
+
+    def _judge(self, selected: Notice | Intake, standing: Set[About]) -> Intake:
+        if isinstance(selected, Intake):
+            return selected
+        if not selected.firing and selected.about in standing:
+            return Intake.RESOLVED  # the same message says that it stands: what is open for it stays open
+        return self._worker.take_in(selected)
 
     def _metrics(self, request: Request) -> Answer:
         series = (*self._metrics_of.collect(), *process.families(), self._requests.series())
