@@ -69,7 +69,7 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     ),
     "somebody else is on the run's GPU": (
         Night(80, [TRAINS], also={FOREIGN: ((5, 0), (30, 1), (50, 0))}),
-        [_of_gpu("TrainwardenRunForeignProcess", "warning", 37, 55, run="lora")],
+        [_of_gpu("TrainwardenRunForeignProcess", "warning", 37, 80, run="lora")],
     ),
     "somebody looks in for two minutes": (Night(60, [TRAINS], also={FOREIGN: ((5, 0), (30, 1), (32, 0))}), []),
     "the card is shared on purpose": (

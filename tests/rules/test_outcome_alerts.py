@@ -92,7 +92,7 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     "held because its user wants it so": (Night(120, [TRAINS], also=_held("paused")), []),
     "one restart is left": (
         Night(120, [TRAINS], also=_budget(1, 2)),
-        [_of_run("TrainwardenRestartBudgetLow", "warning", 61, 85)],
+        [_of_run("TrainwardenRestartBudgetLow", "warning", 61, 110)],
     ),
     "two restarts are left": (Night(120, [TRAINS], also=_budget(2, 1)), []),
     "a budget of one, and no restart yet": (Night(120, [TRAINS], also=_budget(1, 0)), []),

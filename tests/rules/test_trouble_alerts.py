@@ -62,10 +62,10 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     ),
     # Half of ten minutes' steps at 65.
     "every loss is no number from 60 on": (
-        Night(110, [Run([*START, training(75), ended(Phase.STOPPED)])], also={LOSSES: _nan_from_60(1)[:62]}),
+        Night(130, [Run([*START, training(75), ended(Phase.STOPPED)])], also={LOSSES: _nan_from_60(1)[:62]}),
         [
             _of_run("TrainwardenRunLossNotFinite", "warning", 60.5, 100),
-            _of_run("TrainwardenRunLossNotFinite", "critical", 67, 95),
+            _of_run("TrainwardenRunLossNotFinite", "critical", 67, 120),
         ],
     ),
     "a tenth of the losses is none": (
