@@ -134,6 +134,18 @@ def read_environment(pid: int, proc: Path = PROC) -> dict[str, str]:
     return {os.fsdecode(key): os.fsdecode(value) for key, value in pairs}
 
 
+def read_cgroups(pid: int, proc: Path = PROC) -> dict[str, str]:
+    """The control groups of a process: its path in each hierarchy (cgroups(7)); empty when the process is gone.
+
+    The hierarchy of version 2 has the name "", systemd's own of version 1 ``name=systemd``.
+    """
+    try:
+        lines = os.fsdecode(_read(f"{proc}/{pid}/cgroup")).splitlines()
+    except OSError:
+        return {}
+    return dict(line.split(":", 2)[1:] for line in lines)
+
+
 def read_io(pid: int, proc: Path = PROC) -> int | None:
     """Bytes that a process, and the children that it has waited for, have moved; None: gone, or somebody else's.
 

@@ -56,6 +56,9 @@ class Cluster:
         self._answer()
         return self.status
 
+    def cgroup_names(self, handle: str) -> tuple[str, ...]:
+        return ()
+
     def stop(self, handle: str, *, kill: bool) -> None:
         self.stops.append(kill)
 

@@ -10,7 +10,7 @@ from trainwarden.launching import CommandOptions, DockerOptions, Launching, Slur
 
 _JOBS = """
 import os, pathlib, signal, subprocess, sys
-verb, folder, name, generation = sys.argv[1:]
+verb, folder, name, generation, group = sys.argv[1:]
 pid_file = pathlib.Path(folder, f"{generation}.pid")
 
 def alive():
@@ -26,6 +26,8 @@ if verb == "stop":
     if alive():
         os.kill(int(pid_file.read_text()), signal.SIGTERM)
     sys.exit(0)
+if group:
+    pathlib.Path(group, "cgroup.procs").write_text("0")
 started = subprocess.Popen(
     [sys.executable, "-m", "trainwarden", "exec", name], start_new_session=True,
     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -35,13 +37,13 @@ pid_file.write_text(str(started.pid))
 """A small job manager, as somebody's cluster has one."""
 
 
-def by_command(folder: Path) -> Launching:
-    """The job manager, its records in ``folder``."""
+def by_command(folder: Path, group: Path | None = None) -> Launching:
+    """The job manager, its records in ``folder``; what it starts begins in this control group, if one is given."""
     jobs = folder / "jobs.py"
     jobs.write_text(_JOBS)
 
     def ask(verb: str) -> list[str]:
-        return [sys.executable, str(jobs), verb, str(folder), "{name}", "{generation}"]
+        return [sys.executable, str(jobs), verb, str(folder), "{name}", "{generation}", str(group or "")]
 
     return Launching(command=CommandOptions(start=ask("start"), probe=ask("probe"), stop=ask("stop")))
 

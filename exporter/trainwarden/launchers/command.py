@@ -45,6 +45,11 @@ class CommandEngine:
         """By the exit status of ``probe``."""
         return Status(alive=self._probe(handle) == _LIVES)
 
+    def cgroup_names(self, handle: str) -> tuple[str, ...]:
+        """The unit of systemd that a ``start`` may make for one generation (docs/launchers/command.md)."""
+        name, _, generation = handle.split(" ")
+        return tuple(f"trainwarden-{name}-{generation}.{kind}" for kind in ("service", "scope"))
+
     def stop(self, handle: str, *, kill: bool) -> None:  # noqa: ARG002
         """Run ``stop``, which its own program makes firmer; called until ``probe`` says that it is gone."""
         self._must(self._options.stop, handle)

@@ -106,6 +106,10 @@ class DockerEngine:
         ended = not container.state.running
         dockerlogs.bring(self._carriers, self._api, handle, output, tty=container.tty, ended=ended)
 
+    def cgroup_names(self, handle: str) -> tuple[str, ...]:
+        """Those of Docker's two cgroup drivers, and of Podman."""
+        return handle, f"docker-{handle}.scope", f"libpod-{handle}.scope"
+
     def stop(self, handle: str, *, kill: bool) -> None:
         """The container's stop signal (SIGTERM by default) for its first process; with ``kill``, SIGKILL for all."""
         container = self._inspect(handle)

@@ -72,6 +72,9 @@ class Engine(Protocol):
     def carry(self, handle: str, output: Path) -> None:
         """Bring over what the launch has printed since the last call; nothing where it writes there by itself."""
 
+    def cgroup_names(self, handle: str) -> tuple[str, ...]:
+        """What the control group may be called that it makes for this launch alone; nothing where it names none so."""
+
     def stop(self, handle: str, *, kill: bool) -> None:
         """Ask for its end: politely, and later with ``kill`` firmly. Of what has ended already: nothing happens.
 

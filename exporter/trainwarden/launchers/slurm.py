@@ -98,6 +98,10 @@ class SlurmEngine:
     def carry(self, handle: str, output: Path) -> None:
         """Nothing: the job writes its output there by itself."""
 
+    def cgroup_names(self, handle: str) -> tuple[str, ...]:  # noqa: ARG002
+        """None: beside the training, Slurm's own slurmstepd is in a job's. Its ``scancel`` reaches all of the job."""
+        return ()
+
     def stop(self, handle: str, *, kill: bool) -> None:
         """SIGTERM for all of the job; with ``kill``, or while it waits for its turn, cancel it."""
         number, mark = _read_handle(handle)

@@ -95,6 +95,10 @@ class TmuxEngine:
             self._ask("run-shell", "-b", "true")
         return waits
 
+    def cgroup_names(self, handle: str) -> tuple[str, ...]:  # noqa: ARG002
+        """None: where tmux makes a scope for a pane, its name does not say for which."""
+        return ()
+
     def stop(self, handle: str, *, kill: bool) -> None:
         """Nothing: the members are processes of this machine, and are asked one by one."""
 

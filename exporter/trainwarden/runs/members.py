@@ -1,9 +1,9 @@
 """Which processes belong to a run, and what they use together.
 
 A process belongs to a run when it carries the run's id in its environment, shares the session of the process that
-the keeper started, or descends from a member. The keeper adopts orphans (it is a subreaper), so its own children
-are members too, whatever they did to their environment. A process that carries another run's id, or an empty one,
-is another run's, and so is what descends from it.
+the keeper started, is in the launch's own control group where it has one (``runs.cgroups``), or descends from a member.
+The keeper adopts orphans (it is a subreaper), so its own children are members too, whatever they did to their
+environment. A process that carries another run's id, or an empty one, is another run's, as is what descends from it.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,6 +14,8 @@ from typing import NamedTuple
 from trainwarden import system
 from trainwarden.model import Identity, Member
 from trainwarden.names import RUN_ID_ENVIRONMENT
+from trainwarden.runs import cgroups
+from trainwarden.runs.cgroups import Cgroup
 from trainwarden.runs.identity import DEAD_STATES
 from trainwarden.system import ProcessStat
 
@@ -60,12 +62,19 @@ class Census:
         proc: Path = system.PROC,
     ) -> None:
         self._run_id = run_id
-        self._apart = apart
+        self._apart = set(apart)
         self._proc = proc
+        self._cgroup: Cgroup | None = None
         self._traits: dict[Key, Traits] = {}
         self._known: set[Key] = set(known)
         self._strangers: dict[int, int] = {}
         """Who does not belong and will not: no process enters a run later on. Pid and inode, as ``system`` has them."""
+
+    def own(self, cgroup: Cgroup, apart: Collection[int]) -> None:
+        """From now on whoever is in this control group beside a member is one too, but for who is ``apart``."""
+        self._cgroup = cgroup
+        self._apart |= set(apart)
+        self._strangers = {}  # they may be in it
 
     def scan(self, root: Identity | None = None, keeper_pid: int | None = None) -> list[ProcessStat]:
         """Every process of the run, oldest first: a look at the whole of /proc, and into what is new there.
@@ -76,6 +85,7 @@ class Census:
         unknown = [pid for pid, inode in here.items() if self._strangers.get(pid) != inode]
         stats = {s.pid: s for s in map(self._stat, unknown) if s is not None}
         self._traits = {key(stat): self._traits_of(stat) for stat in stats.values()}
+        inside = self._inside(stats)
         found = belonging(
             stats,
             {stat.pid: self._traits[key(stat)].run_id for stat in stats.values()},
@@ -83,10 +93,11 @@ class Census:
             known=self._known,
             root=root,
             keeper_pid=keeper_pid,
+            inside=inside,
             apart=self._apart,
         )
         self._known = {key(stats[pid]) for pid in found}
-        maybe = found | {stat.pid for stat in stats.values() if not _is_settled(stat)}
+        maybe = found | inside | {stat.pid for stat in stats.values() if not _is_settled(stat)}
         self._strangers = {pid: inode for pid, inode in here.items() if pid not in maybe}
         return self.update()
 
@@ -107,6 +118,13 @@ class Census:
         if not given:
             return None
         return list(dict.fromkeys(entry for value in given for entry in visible_devices(value)))
+
+    def _inside(self, stats: Mapping[int, ProcessStat]) -> set[int]:
+        cgroup = self._cgroup
+        if cgroup is None:
+            return set()
+        living = (pid for pid, stat in stats.items() if stat.state not in DEAD_STATES)
+        return {pid for pid in living if cgroups.holds(cgroup, pid, self._proc)}
 
     def _stat(self, pid: int) -> ProcessStat | None:
         return system.read_stat(pid, self._proc)
@@ -131,9 +149,13 @@ def belonging(
     known: Collection[Key] = (),
     root: Identity | None = None,
     keeper_pid: int | None = None,
+    inside: Collection[int] = (),
     apart: Collection[int] = (),
 ) -> set[int]:
-    """The pids that belong to the run, among all processes. ``apart`` never do: the keeper, the supervisor."""
+    """The pids that belong to the run, among all processes. ``inside``: who is in its own control group.
+
+    ``apart`` never belong to it: the keeper, the supervisor.
+    """
     leader = stats.get(root.pid) if root is not None else None
     # A session's number is not given away while its leader lives; later it may be a stranger's.
     session = leader.pid if leader is not None and root is not None and leader.start_time == root.start_time else None
@@ -145,7 +167,11 @@ def belonging(
     if keeper_pid is not None:
         seeds |= {pid for pid, stat in stats.items() if stat.parent == keeper_pid}
     foreign = {pid for pid, said in run_ids.items() if said is not None and said != run_id}
-    return _with_descendants(seeds, stats, barred=foreign | set(apart))
+    barred = foreign | set(apart)
+    # A group of that name in which no member lives, or another run does, may be another's by now.
+    if not (foreign - set(apart)).intersection(inside) and (seeds - barred).intersection(inside):
+        seeds |= set(inside)
+    return _with_descendants(seeds, stats, barred=barred)
 
 
 def _with_descendants(seeds: set[int], stats: Mapping[int, ProcessStat], *, barred: set[int]) -> set[int]:

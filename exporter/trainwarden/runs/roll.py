@@ -1,8 +1,10 @@
 """The members of one run and what they use, read as often as each costs: for who supervises and who only watches."""
 
+from collections.abc import Collection
 from typing import Any
 
 from trainwarden.model import Identity
+from trainwarden.runs.cgroups import Cgroup
 from trainwarden.runs.members import Census, as_members
 from trainwarden.runs.usage import Meter
 from trainwarden.system import ProcessStat
@@ -22,6 +24,10 @@ class Roll:
         self._census = census
         self._meter = meter
         self._scan_due = self._update_due = 0.0
+
+    def own(self, cgroup: Cgroup, apart: Collection[int]) -> None:
+        """Whoever is in this control group is a member (``members.Census.own``)."""
+        self._census.own(cgroup, apart)
 
     def scan_is_due(self, now: float) -> bool:
         """Whether new members should be looked for."""

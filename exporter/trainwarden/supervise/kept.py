@@ -8,6 +8,7 @@ from msgspec import Struct
 from trainwarden import system
 from trainwarden.errors import RunFolderError
 from trainwarden.model import UNDECODABLE, Identity
+from trainwarden.runs.cgroups import Cgroup
 from trainwarden.runs.folder import RunFolder
 
 
@@ -34,6 +35,10 @@ class Kept(Struct, frozen=True):
     """When the keeper was sent SIGTERM, with which a user ends the run."""
     handle: str = ""
     """By which an engine knows the launch again; empty where the keeper launched it."""
+    cgroup: Cgroup | None = None
+    """The launch's own; None where it has none, or shares it with others."""
+    wrapper: Identity | None = None
+    """The `trainwarden exec` in it, which is no member: it passes signals on, and writes down the end."""
 
 
 _KEPT = msgspec.json.Decoder(Kept)

@@ -21,7 +21,7 @@ from trainwarden.errors import RefusedError, RunFolderError, TrainwardenError
 from trainwarden.launchers.engine import Engine, Order, Status
 from trainwarden.model import Identity, RunSpec
 from trainwarden.names import GENERATION_ENVIRONMENT, RUN_ENVIRONMENT, RUN_ID_ENVIRONMENT
-from trainwarden.runs import identity
+from trainwarden.runs import cgroups, identity
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import kept
 from trainwarden.supervise.engines import engine_of
@@ -75,6 +75,18 @@ class EngineLine:
         self._press(watch, now)
         if watch.kept.training is None and status.pid is not None:
             self._record(watch, training=identity.identify(status.pid))
+        elif watch.kept.cgroup is None:
+            self._find_cgroup(watch)
+
+    def _find_cgroup(self, watch: RunWatch) -> None:
+        """Write down the launch's own control group, by the engine's name for it."""
+        wrapper = read_taken(self._folder, watch.kept.generation)
+        root = watch.kept.training or wrapper
+        if root is None or not identity.lives(root):
+            return
+        found = cgroups.named(root.pid, self._engine.cgroup_names(watch.kept.handle))
+        if found is not None:
+            self._record(watch, cgroup=found, wrapper=wrapper)
 
     def _lives_here(self, watch: RunWatch) -> bool:
         """Whether a process of the launch is seen to live, whatever its engine says (of another server, say)."""

@@ -11,6 +11,7 @@ from trainwarden.checkpoints import recipe_of
 from trainwarden.errors import RunFolderError
 from trainwarden.model import Ended, Outcome, Resume, RunSpec, RunState
 from trainwarden.runs import identity
+from trainwarden.runs.cgroups import Cgroup
 from trainwarden.runs.ending import HAND_SIGNALS, classify
 from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.members import Census, living
@@ -76,6 +77,8 @@ class RunWatch:
             Census(self._spec.run_id, apart={self._myself.pid, kept.keeper.pid}),
             Meter(former.cpu_seconds, former.io_bytes) if former else Meter(),
         )
+        self._owned: Cgroup | None = None
+        self._own_cgroup()
         self._orphan: Orphan | None = None
         self._stop: StopProcedure | None = None
         self._stopping_since: float | None = None
@@ -112,6 +115,13 @@ class RunWatch:
         keeper_pid = self.kept.keeper.pid if self.keeper_lives and not self.kept.handle else None
         self._roll.scan(now.monotonic, self.kept.training, keeper_pid)
 
+    def _own_cgroup(self) -> None:
+        """Count by the launch's own control group as soon as it is known. Of an earlier boot, its path says nothing."""
+        kept = self.kept
+        if kept.cgroup is not None and kept.cgroup != self._owned and kept.keeper.boot_id == self._myself.boot_id:
+            self._owned = kept.cgroup
+            self._roll.own(kept.cgroup, () if kept.wrapper is None else {kept.wrapper.pid})
+
     def _read_record(self, now: Now) -> None:
         with suppress(RunFolderError):
             found = self._record.read()
@@ -119,6 +129,7 @@ class RunWatch:
                 self.launched(found, None, now)
             elif found is not None and found.generation == self.kept.generation:
                 self.kept = found
+                self._own_cgroup()
         if self.kept.terminated_at is not None and self._stop_by != "user":
             self.stop(by="user", final=True, now=now)
 
