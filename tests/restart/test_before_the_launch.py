@@ -1,21 +1,11 @@
 """Between the stop and the launch the machine may have been given to another: it is looked at once more."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.restart.world import GIB, World, exporter_reading
 from trainwarden.restart import gate
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.states import GiveUpReason, State
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.save(2, age=9000)
-    world.save(4, age=3600)
-    return world
 
 
 def pausing(world: World) -> Desk:

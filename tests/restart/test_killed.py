@@ -1,7 +1,6 @@
 """The receiver killed before and after every line of the ledger, and what the run did meanwhile: never two launches."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -13,14 +12,6 @@ from trainwarden.restart.states import HoldReason, State
 
 LINES = 10
 """Accepted, Decided, Captured, Stopping, Died, Freed, Paused, Chosen, Launched, Recovered."""
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.save(2, age=9000)
-    world.save(4, age=3600)
-    return world
 
 
 def live(world: World, meanwhile: Callable[[World], None] = lambda _: None) -> None:

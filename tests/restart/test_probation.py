@@ -1,21 +1,9 @@
 """Probation: a launch has recovered by new steps alone, and its death is decided without an alert."""
 
-from pathlib import Path
-
-import pytest
-
 from tests.restart.world import World, last_hold, ledger
 from trainwarden.model import Budget, Outcome, Phase
 from trainwarden.restart.events import Recovered
 from trainwarden.restart.states import CallReason, GiveUpReason, HoldReason, Intake, State
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.save(2, age=9000)
-    world.save(4, age=3600)
-    return world
 
 
 def test_recovered_only_by_new_steps_beyond_the_checkpoint(world: World) -> None:

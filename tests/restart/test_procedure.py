@@ -12,14 +12,6 @@ from trainwarden.restart.events import Chosen, GaveUp
 from trainwarden.restart.states import CallReason, GiveUpReason, HoldReason, Intake, State
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.save(2, age=9000)
-    world.save(4, age=3600)
-    return world
-
-
 def test_a_hang_is_restarted_from_the_newest_whole_checkpoint(world: World) -> None:
     desk = world.desk()
     assert world.alert(desk) is Intake.ACCEPTED

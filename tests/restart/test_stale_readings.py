@@ -1,7 +1,5 @@
 """A look that slept, or was itself blocked, decides nothing."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.restart.world import GIB, World, exporter_reading, last_hold
@@ -9,14 +7,6 @@ from trainwarden.restart.choosing import Choice
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.procedure import STAGES, Stage
 from trainwarden.restart.states import HoldReason, State
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.save(2, age=9000)
-    world.save(4, age=3600)
-    return world
 
 
 def looking(world: World) -> Desk:

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.restart.world import World
-from tests.web.test_webhook import TOKEN, payload, post, url
+from tests.web.receiving import TOKEN, payload, post, url
 from trainwarden.config import Config, ReceiverConfig
 from trainwarden.restart.worker import Worker
 from trainwarden.web.webhook import make_server

@@ -16,7 +16,6 @@ all that is due.
   next epoch; not with a mere redraw, which tqdm also makes while a checkpoint is written.
 """
 
-import math
 from typing import Any
 
 from msgspec import structs
@@ -42,6 +41,7 @@ from trainwarden.runs.events import (
 )
 from trainwarden.runs.faults import Fault, shorten
 from trainwarden.runs.lines import LineSplitter, clean
+from trainwarden.runs.losses import Losses
 from trainwarden.runs.redraws import Drawing, drawing_of
 
 _EVALUATION = ("valid", "epoch valid", "evaluat", "test", "sanity check", "predict", "sampling", "generating")
@@ -49,7 +49,6 @@ _EVALUATION = ("valid", "epoch valid", "evaluat", "test", "sanity check", "predi
 _SAVING = "writing model shards"
 _BARS_OF = {_SAVING: HF, "sanity checking": LIGHTNING, "validation dataloader": LIGHTNING}
 """How the names of bars begin that tell the framework."""
-_NOWHERE = -1
 
 
 class Follower:
@@ -101,10 +100,7 @@ class Follower:
         """Steps that appeared in the bytes being read and are not timed yet."""
         self._untimed = False
         """Whether the time since the last step holds something other than steps."""
-        self._lost = progress.loss is None and ErrorKind.NAN_LOSS.value in progress.errors
-        """Whether the loss is NaN or infinite: one error, however long it stays so."""
-        self._lost_at = progress.count if self._lost else _NOWHERE
-        """The count at which it was last seen so."""
+        self._losses = Losses(progress)
         self._rank: int | None = None
         """Of the processes whose bars are told apart, the one that is listened to: the lowest."""
         self._drawing: Drawing | None = None
@@ -137,6 +133,7 @@ class Follower:
         return structs.replace(
             self._progress,
             **self._counting.fields(),
+            **self._losses.fields(),
             durations=self._times.histogram,
             median_step_seconds=self._times.median_seconds,
             position=self._lines.position,
@@ -212,11 +209,11 @@ class Follower:
             return
         self._count_by(bar.name)
         self._know(TORCH)
-        first, loss = self._counting.count is None, self._progress.loss
+        first, loss = self._counting.count is None, self._losses.newest
         new = self._counting.draw(bar)
         self._new_steps += new
         self._note_loss(bar.loss, text)
-        self._see_phase(first=first, news=bool(new) or self._progress.loss != loss, new=new, now=now)
+        self._see_phase(first=first, news=bool(new) or self._losses.newest != loss, new=new, now=now)
         if self._drawing is None or self._drawing.pattern.fullmatch(line) is None:
             self._drawing = drawing_of(line, bar)
 
@@ -245,7 +242,7 @@ class Follower:
         if not counting.counter == bar.name == UNNAMED or bar.nested or self._progress.framework == HF:
             return False
         longer = counting.max_steps is not None and bar.total > counting.max_steps
-        if not (counting.full and longer and self._progress.loss is None):
+        if not (counting.full and longer and self._losses.newest is None):
             return False
         self._begin_count(UNNAMED)
         return True
@@ -330,18 +327,7 @@ class Follower:
 
     # --- what goes wrong ----------------------------------------------------------------------------------
     def _note_loss(self, loss: float | None, line: str) -> None:
-        if loss is None:
-            return
-        if math.isfinite(loss):
-            self._update(loss=loss)
-            self._lost = False
-            return
-        if self._counting.count is None or self._lost_at != self._counting.count:
-            self._lost_at = self._counting.count
-            self._update(nonfinite_losses=self._progress.nonfinite_losses + 1)
-        if not self._lost:
-            self._update(loss=None)
-            self._lost = True
+        if loss is not None and self._losses.note(loss, self._counting.count):
             self._note_fault(Fault(ErrorKind.NAN_LOSS, shorten(line)))
 
     def _note_fault(self, fault: Fault) -> None:

@@ -1,0 +1,3 @@
+"""What the tests of the webhook stand on."""
+
+from tests.web.receiving import server, world  # noqa: F401  (fixtures)
