@@ -124,6 +124,21 @@ def test_who_has_not_said_all_of_its_request_makes_room_and_the_oldest_first(mon
         assert slow[3].recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
+def test_who_only_pauses_between_requests_keeps_its_place_beside_slow_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 4)
+    with serving() as served, ExitStack() as stack:
+        slow = [stack.enter_context(served.connect()) for _ in range(3)]
+        for connection in slow:
+            connection.sendall(b"GET")
+        wait_until(lambda: len(served.server._open) == 3, 5, "they are connected")
+        kept = served.http()
+        assert ask(kept, "/-/healthy").status == 200
+        assert served.get("/-/healthy").status == 200
+        with suppress(ConnectionResetError):
+            assert slow[0].recv(1) == b""
+        assert ask(kept, "/-/healthy").status == 200
+
+
 def test_connections_that_are_being_answered_make_no_room_and_a_further_one_is_told_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

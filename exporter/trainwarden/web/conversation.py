@@ -83,6 +83,11 @@ class Conversation:
         """Whether the client has used up its time."""
         return self._wire.late and not self.answering
 
+    @property
+    def waits_since(self) -> float:
+        """Since when the client may speak, or has begun to, on the monotonic clock."""
+        return self._wire.since
+
     def let_go(self) -> None:
         """Wait for this client no longer. From any thread."""
         self._wire.hang_up()

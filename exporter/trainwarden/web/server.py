@@ -1,9 +1,9 @@
 """A small HTTP/1.1 server that nobody can hold up, beneath both edges.
 
 A connection may carry many requests (Prometheus keeps its one open) and has no thread of its own; each request has one
-deadline. Connections have a cap: those that are idle, and then those whose client has not said all of its request, make
-room for new ones, the oldest first. Whatever is sent, the answer is one sentence with the right status; only 4xx for
-what is wrong with a request.
+deadline. Connections have a cap: the one whose client has been waited for longest makes room for a new one, idle or
+amid its request. Whatever is sent, the answer is one sentence with the right status; only 4xx for what is wrong with a
+request.
 """
 
 import errno
@@ -147,13 +147,17 @@ class Server:
             return True
 
     def _dispensable(self) -> Conversation | None:
-        """One that makes room, and has been told so: the oldest that is idle, or else that owes us its request."""
-        if idle := next((other for other in self._open if other.idle), None):
-            idle.end()
-            return idle
-        if slow := next((other for other in self._open if not other.answering), None):
-            slow.let_go()
-        return slow
+        """One that makes room, and has been told so: the one whose client has been waited for longest.
+
+        Not first of all the idle ones: slow clients would take the place of those that only pause between two requests.
+        """
+        waiting = [other for other in self._open if not other.answering]
+        longest = min(waiting, key=lambda other: other.waits_since, default=None)
+        if longest is not None and longest.idle:
+            longest.end()
+        elif longest is not None:
+            longest.let_go()
+        return longest
 
     def _rest(self) -> float | None:
         """Seconds until there is something to be looked at."""

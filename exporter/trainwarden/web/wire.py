@@ -36,7 +36,8 @@ class Wire:
 
     def allow(self, seconds: float) -> None:
         """From now on so many seconds are left."""
-        self._until = time.monotonic() + seconds
+        self.since = time.monotonic()
+        self._until = self.since + seconds
 
     @property
     def late(self) -> bool:
