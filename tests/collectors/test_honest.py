@@ -161,3 +161,24 @@ def test_all_hang_at_once_and_the_host_is_told_all_the_same(
     hanging.answer()
     nvml.set(gpu=0, mode="ok")
     wait_until(lambda: not failing(exporter.scrape()), 20, "all answer again")
+
+
+def test_no_value_is_older_than_a_second_though_folders_hold_the_scrape_up(
+    nvml: FakeDriver, hanging: HangingFolder, state_home: Path
+) -> None:
+    """The reading of the GPUs may be an earlier scrape's; it must not have grown old by the time of the answer."""
+    gone = hanging.moved(runs_root() / "gone")
+    exporter = Exporter({**nvml.environment(), **gone.environment()})
+    for number in "12":
+        train(f"gone{number}", None)
+        train(f"here{number}", runs_root() / f"gone-models{number}")
+    exporter.scrape(anew=False)
+    nvml.set(gpu=0, temperature=81)
+    changed = time.monotonic()
+    gone.hang()
+    wait_until(lambda: time.monotonic() - changed > 0.42, 5, "the reading has aged", every=0.005)
+    found = exporter.scrape(anew=False)
+    assert time.monotonic() - changed > 1, "the folders held it up"
+    assert found["trainwarden_gpu_temperature_celsius"] == {f"0,gpu,{uuid_of(0)}": 81}
+    gone.answer()
+    exporter.close()

@@ -16,9 +16,9 @@ OPEN_SECONDS = 0.25
 CARD_SECONDS = 0.25
 WHOLE_SECONDS = 0.7
 """How long opening the driver, one card, and all together are waited for: a scrape is to answer within a second."""
-SHARED_SECONDS = 0.5
-"""For how long a reading is handed on to who comes after: the driver renews what it measures every 1/6 to 1 s, and a
-card that several Prometheus servers and people look at is to rest. Half of what an exporter's value may be old."""
+SHARED_SECONDS = 0.2
+"""For how long a reading is handed on to who comes after: a card that several Prometheus servers and people look at is
+to rest. With the 0.8 s that a scrape takes at most (where a folder hangs, say) no value is older than a second."""
 REOPEN_SECONDS = 300.0
 """How often the driver is opened anew while a card is lost: NVML may find one that came back only then."""
 
