@@ -10,6 +10,7 @@ from trainwarden.model import Progress
 from trainwarden.runs import identity
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import generation
+from trainwarden.supervise.arrivals import Arrival, Arrivals, Telling
 from trainwarden.supervise.generation import Generation
 from trainwarden.supervise.kept import Kept
 
@@ -24,12 +25,12 @@ def folder(tmp_path: Path) -> RunFolder:
     return made
 
 
-def followed(folder: RunFolder) -> Generation:
+def followed(folder: RunFolder, arrivals: Arrivals | None = None) -> Generation:
     kept = Kept(
         keeper=identity.myself(), generation=1, training=None, argv=["train"], started_at=1.0, exit=None,
         terminated_at=None,
     )  # fmt: skip
-    return Generation(folder, kept, find_recipe("none"))
+    return Generation(folder, kept, find_recipe("none"), arrivals=arrivals)
 
 
 def print_on(folder: RunFolder, *pieces: bytes) -> None:
@@ -79,3 +80,14 @@ def test_output_at_an_ordinary_pace_is_read_whole(folder: RunFolder) -> None:
     print_on(folder, NOISE, BAR % 60)
     follower.finish(3.0)
     assert (written(folder).step, written(folder).errors["exception"]) == (60, 1)
+
+
+def test_steps_that_are_read_together_are_timed_by_when_they_came(folder: RunFolder) -> None:
+    telling = Telling()
+    follower = followed(folder, Arrivals(telling.reader))
+    came = {1: 100.0, 2: 104.0, 3: 108.0}
+    for step, at in came.items():
+        print_on(folder, BAR % step)
+        telling.tell(Arrival(1, folder.output_path(1).stat().st_size, at))
+    follower.follow(110.0)
+    assert (written(folder).last_step_at, written(folder).median_step_seconds) == (108.0, pytest.approx(4.0, rel=0.1))

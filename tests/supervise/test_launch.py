@@ -90,7 +90,7 @@ def test_keeper_imports_the_standard_library_and_little_of_trainwarden() -> None
     script = "import sys; import trainwarden.supervise.keeper; print(*sorted(sys.modules))"
     done = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True, timeout=30)
     allowed = {"", ".names", ".system"} | {f".supervise{m}" for m in ("", ".keeper", ".orders", ".outputlog")}
-    allowed |= {".supervise.respawn", ".supervise.terminal"}
+    allowed |= {f".supervise.{m}" for m in ("arrivals", "respawn", "terminal")}
     loaded = {name for name in done.stdout.split() if name.partition(".")[0] == "trainwarden"}
     assert loaded == {f"trainwarden{name}" for name in allowed}
     assert not {"msgspec", "subprocess", "yaml", "click"} & set(done.stdout.split())

@@ -12,11 +12,13 @@ from trainwarden.model import RunSpec
 from trainwarden.runs import identity
 from trainwarden.runs.attendance import KEEPER_LOCK
 from trainwarden.runs.folder import RunFolder
+from trainwarden.supervise import generation
+from trainwarden.supervise.arrivals import Arrivals, Telling
 from trainwarden.supervise.detach import lock
 from trainwarden.supervise.kept import Kept
 from trainwarden.supervise.line import KeeperLine
 from trainwarden.supervise.respawn import SupervisorChild
-from trainwarden.supervise.supervisor import Supervisor
+from trainwarden.supervise.supervisor import BEAT_SECONDS, LOOK_SECONDS, Supervisor, moment
 
 
 class Line:
@@ -49,7 +51,7 @@ class Line:
 )
 def test_keeper_hangs_up_only_at_the_end_of_the_line(tmp_path: Path, said: OSError | bytes, closed: bool) -> None:
     with selectors.SelectSelector() as selector:
-        child = SupervisorChild(tmp_path, selector, lambda _: None)
+        child = SupervisorChild(tmp_path, selector, lambda _: None, -1)
         line = Line(said)
         selector.register(line, selectors.EVENT_READ)
         child._line = line  # type: ignore[assignment]
@@ -71,12 +73,12 @@ def lines() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, keepers
 
 
-def supervisor(folder: RunFolder, line: socket.socket) -> Supervisor:
+def supervisor(folder: RunFolder, line: socket.socket, arrivals: Arrivals | None = None) -> Supervisor:
     """Of a run whose keeper and training are this very process, which is nobody's member."""
     spec = RunSpec(name="luca", run_id="line", command=["/bin/true"], cwd="/", recipe="none")
     me = identity.myself()
     selector = selectors.DefaultSelector()
-    to_keeper = KeeperLine(folder, line, selector)
+    to_keeper = KeeperLine(folder, line, selector, arrivals)
     found = Kept(me, 1, me, ["/bin/true"], time.time(), None, None)
     return Supervisor(folder, spec, found, to_keeper, selector)
 
@@ -101,3 +103,57 @@ def test_readable_line_that_has_not_ended_is_no_keepers_death(
     lines[1].sendall(b"stray")
     watching._turn()
     assert watching._watch.keeper_lives
+
+
+@pytest.fixture
+def calm(folder: RunFolder, lines: tuple[socket.socket, socket.socket]) -> Supervisor:
+    """A supervisor that has looked once at a training that only trains."""
+    watching = supervisor(folder, lines[0], Arrivals(Telling().reader))
+    watching._selector.select = lambda timeout: []  # type: ignore[assignment, method-assign, misc]
+    folder.output_path(1).write_bytes(b"steps\n")
+    watching._turn()
+    return watching
+
+
+def test_a_calm_run_is_left_alone_until_the_next_beat(calm: Supervisor) -> None:
+    assert LOOK_SECONDS < calm._rest() <= BEAT_SECONDS
+    calm._beat_due -= BEAT_SECONDS
+    assert calm._rest() == 0.0
+
+
+def test_a_run_is_not_left_alone_while_output_is_unread(
+    calm: Supervisor, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "_CHUNK", 4)
+    folder.output_path(1).write_bytes(b"faster than it can be read\n" * 100_000)
+    calm._turn()
+    assert calm._rest() == LOOK_SECONDS
+
+
+def test_a_run_is_not_left_alone_while_it_is_stopped(calm: Supervisor) -> None:
+    calm._watch.stop(by="user", final=True, now=moment())
+    assert calm._rest() == LOOK_SECONDS
+
+
+def test_a_run_is_not_left_alone_once_its_keeper_has_hung_up(
+    calm: Supervisor, folder: RunFolder, lines: tuple[socket.socket, socket.socket]
+) -> None:
+    lines[1].close()
+    with lock(folder.path / KEEPER_LOCK):
+        calm._line._readable()  # type: ignore[attr-defined]
+        calm._turn()
+        assert calm._watch.keeper_lives and calm._rest() == LOOK_SECONDS
+
+
+def test_a_run_is_not_left_alone_where_nobody_tells_what_came_when(
+    folder: RunFolder, lines: tuple[socket.socket, socket.socket]
+) -> None:
+    """A keeper of an earlier version tells of nothing."""
+    watching = supervisor(folder, lines[0])
+    watching._turn()
+    assert watching._watch.calm and watching._rest() == LOOK_SECONDS
+
+
+def test_a_run_is_not_left_alone_whose_end_wakes_nobody(calm: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calm._bell, "set", lambda training: False)
+    assert calm._rest() == LOOK_SECONDS

@@ -13,11 +13,13 @@ from trainwarden.runs.faults import named_signal
 from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.follow import Follower
 from trainwarden.runs.lines import clean
+from trainwarden.supervise.arrivals import Arrivals
 from trainwarden.supervise.kept import Kept
 
 _CHUNK = 256 * 1024
-WRITE_SECONDS = 1.0
-"""How often progress is written that only goes on; a change of what the training does is written at once."""
+WRITE_SECONDS = 0.9
+"""How often progress is written that only goes on: at each of the supervisor's beats, which clocks measure a little
+differently. A change of what the training does is written at once."""
 _TAIL = 64 * 1024
 """How much of the end of the output is read for a signal that a launcher names."""
 READ_SECONDS = 0.5
@@ -31,35 +33,62 @@ FAR_BEHIND = 256 * 1024 * 1024
 class Generation:
     """Follows ``output.<generation>.log`` into ``progress/output-0.json``.
 
-    ``resumed`` is from where this launch goes on; where nobody knows, the command is asked.
+    ``resumed`` is from where this launch goes on; where nobody knows, the command is asked. ``arrivals`` tells when
+    each piece came; without it, that is when it is read.
     """
 
-    def __init__(self, folder: RunFolder, kept: Kept, recipe: Recipe, resumed: Resume | None = None) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        kept: Kept,
+        recipe: Recipe,
+        resumed: Resume | None = None,
+        arrivals: Arrivals | None = None,
+    ) -> None:
         self.number = kept.generation
         self.started_at = kept.started_at
         self.resumed = resumed or recipe.resumed_from(kept.argv)
         self._folder = folder
         self._path = folder.output_path(kept.generation)
+        self._arrivals = arrivals
         self._follower = _follower(kept, self.resumed, _former_progress(folder))
         self._offset = self._follower.progress().position
         self._file: BinaryIO | None = None
+        self._nothing_left_at = kept.started_at
+        self.caught_up = False
+        """Whether the last look left nothing unread."""
         self._unwritten = True
         self._written_at = 0.0
         self._told: tuple[object, ...] = ()
 
     def follow(self, now: float, seconds: float = READ_SECONDS) -> None:
         """Read what was printed since the last time, for so long; write the progress where there was any."""
-        until = time.monotonic() + seconds
-        while data := self._read():
-            self._follower.feed(data, now)
-            self._unwritten = True
-            if len(data) < _CHUNK:  # nothing was left: to ask again would double the cost of most looks
-                break
-            if time.monotonic() >= until:
-                self._pass_over(FAR_BEHIND)
-                break
+        self.caught_up = self._read_on(now, time.monotonic() + seconds)
+        if self.caught_up:
+            self._nothing_left_at = now
         if self._unwritten and (self._follower.news != self._told or abs(now - self._written_at) >= WRITE_SECONDS):
             self._write(now)
+
+    def _read_on(self, now: float, until: float) -> bool:
+        """Read until nothing is left (True), or until this moment of ``time.monotonic()``."""
+        while data := self._read():
+            self._feed(data, now)
+            self._unwritten = True
+            if len(data) < _CHUNK:  # nothing was left: to ask again would double the cost of most looks
+                return True
+            if time.monotonic() >= until:
+                self._pass_over(FAR_BEHIND)
+                return False
+        return True
+
+    def _feed(self, data: bytes, now: float) -> None:
+        """Take in what was just read, each piece at the time at which it came."""
+        if self._arrivals is None:
+            self._follower.feed(data, now)
+            return
+        begin = self._offset - len(data)
+        for piece, at in self._arrivals.pieces(self.number, begin, data, self._nothing_left_at, now):
+            self._follower.feed(piece, at)
 
     def finish(self, now: float) -> None:
         """Read the last of it: the process that printed has ended."""

@@ -20,14 +20,16 @@ from typing import Any
 
 from trainwarden import names, system
 from trainwarden.supervise import orders, terminal
+from trainwarden.supervise.arrivals import Arrival, Telling
 from trainwarden.supervise.outputlog import OutputLog
 from trainwarden.supervise.respawn import SupervisorChild
 
 _PR_SET_CHILD_SUBREAPER = 36  # <sys/prctl.h>
 _TICK = 1.0
-_LITTLE, _GATHER = 1024, 0.2
+_LITTLE, _GATHER = 1024, 0.25
 """A training that prints less than so many bytes at once is heard again after so many seconds: ten short lines a
-second need not wake this process ten times. One that prints much is drained at full speed, or it would be blocked."""
+second need not wake this process ten times. By so much the end of a step may be timed late. One that prints much is
+drained at full speed, or it would be blocked."""
 _LAST_OUTPUT, _QUIET = 1.0, 0.1
 """After the training's exit: how long its terminal is drained at most, and what counts as empty, seconds."""
 
@@ -49,7 +51,8 @@ class Keeper:
         self._idle = False
         """Whether the training printed so little that there is time to let more come."""
         self._selector = selectors.DefaultSelector()
-        self._supervisor = SupervisorChild(folder, self._selector, self._obey)
+        self._telling = Telling()
+        self._supervisor = SupervisorChild(folder, self._selector, self._obey, self._telling.reader)
 
     def run(self, first_order: bytes) -> None:
         """Carry out the first order, and then live until told to close."""
@@ -131,6 +134,7 @@ class Keeper:
         if self._started is not None and self._log is not None:
             said = terminal.read(self._started.master)
             self._log.write(said)
+            self._telling.tell(Arrival(self._record["generation"], self._log.end(), time.time()))
             self._idle = len(said) < _LITTLE
 
     def _reap(self) -> None:

@@ -55,7 +55,7 @@ def read(folder: RunFolder) -> Kept | None:
 
 
 class KeptFile:
-    """``keeper.json``, read anew only where it was replaced: the supervisor looks a few times a second."""
+    """``keeper.json``, read anew only where it was replaced: the supervisor looks once a second and more."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder

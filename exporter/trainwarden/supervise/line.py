@@ -11,6 +11,7 @@ from trainwarden.runs import identity
 from trainwarden.runs.attendance import KEEPER_LOCK, is_held
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import kept, orders
+from trainwarden.supervise.arrivals import Arrivals
 from trainwarden.supervise.detach import lock, start_keeper, until
 from trainwarden.supervise.kept import Kept
 from trainwarden.supervise.watch import Now, RunWatch
@@ -24,6 +25,12 @@ class Line(Protocol):
 
     handed_over: bool
     """Whether another supervisor goes on with the run."""
+    arrivals: Arrivals | None
+    """When the training printed what, where anybody tells."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the loop may look a second later: the line's end wakes it, and ``arrivals`` has the times."""
 
     def look(self, watch: RunWatch, now: Now) -> None:
         """Called at every turn, before the watch looks."""
@@ -44,13 +51,21 @@ class KeeperLine:
     Should the keeper die, a launch begins a new one, with the environment that the supervisor has inherited.
     """
 
-    def __init__(self, folder: RunFolder, line: socket.socket, selector: selectors.BaseSelector) -> None:
+    def __init__(
+        self, folder: RunFolder, line: socket.socket, selector: selectors.BaseSelector, arrivals: Arrivals | None
+    ) -> None:
         self.handed_over = False
+        self.arrivals = arrivals
         self._folder = folder
         self._line = line
         self._selector = selector
         self._ended = False
         selector.register(line, selectors.EVENT_READ, self._readable)
+
+    @property
+    def quiet(self) -> bool:
+        """Once the line has ended, each turn looks whether the keeper lives."""
+        return self.arrivals is not None and not self._ended
 
     def look(self, watch: RunWatch, now: Now) -> None:  # noqa: ARG002
         """See whether the keeper lives, once its line has ended.

@@ -25,6 +25,10 @@ class OutputLog:
         note = f"\r\ntrainwarden: {self._lost} bytes of output are missing here, the disk took no more\r\n".encode()
         return self._append(note) == len(note)
 
+    def end(self) -> int:
+        """The length of the log, bytes; 0 where there is none."""
+        return os.lseek(self._handle, 0, os.SEEK_END) if self._handle >= 0 else 0
+
     def close(self) -> None:
         """Let go of the file."""
         if self._handle >= 0:

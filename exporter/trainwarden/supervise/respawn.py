@@ -16,8 +16,12 @@ _GROWN_UP = 10.0
 class SupervisorChild:
     """One supervisor at a time, and the line on which it gives orders to the keeper."""
 
-    def __init__(self, folder: Path, selector: selectors.BaseSelector, obey: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, folder: Path, selector: selectors.BaseSelector, obey: Callable[[bytes], None], arrivals: int
+    ) -> None:
         self._folder = folder
+        self._arrivals = arrivals
+        """Where each supervisor reads what ``arrivals.Telling`` tells."""
         self._selector = selector
         self._obey = obey
         self._pid = 0
@@ -43,11 +47,21 @@ class SupervisorChild:
         self._received = b""
         self._selector.register(self._line, selectors.EVENT_READ, self._hear)
         with theirs:
-            theirs.set_inheritable(True)
-            module = "trainwarden.supervise.supervisor"
-            command = [sys.executable, "-m", module, str(self._folder), str(theirs.fileno())]
-            self._pid = os.posix_spawn(sys.executable, command, os.environ)
+            handles = (theirs.fileno(), self._arrivals)
+            command = [sys.executable, "-m", "trainwarden.supervise.supervisor", str(self._folder), *map(str, handles)]
+            self._pid = self._spawn(command, handles)
         self._born = now
+
+    @staticmethod
+    def _spawn(command: list[str], handles: tuple[int, ...]) -> int:
+        """Start it with these handles, which no training inherits."""
+        for handle in handles:
+            os.set_inheritable(handle, True)
+        try:
+            return os.posix_spawn(sys.executable, command, os.environ)
+        finally:
+            for handle in handles:
+                os.set_inheritable(handle, False)
 
     def reaped(self, pid: int) -> bool:
         """Take note of a dead child; False where it was another."""

@@ -24,6 +24,7 @@ from trainwarden.names import GENERATION_ENVIRONMENT, RUN_ENVIRONMENT, RUN_ID_EN
 from trainwarden.runs import cgroups, identity
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import kept
+from trainwarden.supervise.arrivals import Arrivals
 from trainwarden.supervise.engines import engine_of
 from trainwarden.supervise.execute import read_exit, read_taken
 from trainwarden.supervise.kept import Exit, Kept
@@ -40,6 +41,8 @@ class EngineLine:
     """Implements ``line.Line``: launches by an engine, and writes down what that says."""
 
     handed_over = False
+    arrivals: Arrivals | None = None
+    quiet = False
 
     def __init__(self, folder: RunFolder, spec: RunSpec, engine: Engine) -> None:
         self._folder = folder

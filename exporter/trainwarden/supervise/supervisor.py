@@ -4,9 +4,11 @@ It may die at any time: the keeper starts another, which finds everything again 
 the supervisor clears what is left, stays for a restart, begins a new keeper for it with the launch environment that
 it has inherited, and hands over to that keeper's supervisor.
 
-``python -m trainwarden.supervise.supervisor RUN_FOLDER FD``, started by the keeper; FD is the line to it.
+``python -m trainwarden.supervise.supervisor RUN_FOLDER LINE_FD [ARRIVALS_FD]``, started by the keeper: the line to it,
+and what it tells of the output (not so a keeper that began with an earlier version).
 """
 
+import os
 import selectors
 import socket
 import sys
@@ -21,13 +23,18 @@ from trainwarden.runs.attendance import SUPERVISOR_LOCK
 from trainwarden.runs.control import Probe, Reply, Request, Start, Stop
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import capture, kept, starting, stepping
+from trainwarden.supervise.arrivals import Arrivals
+from trainwarden.supervise.bell import Bell
 from trainwarden.supervise.detach import lock
 from trainwarden.supervise.kept import Kept
 from trainwarden.supervise.line import KeeperLine, Line
 from trainwarden.supervise.server import ControlServer
-from trainwarden.supervise.watch import LOOK_SECONDS, Now, RunWatch
+from trainwarden.supervise.watch import Now, RunWatch
 
 BEAT_SECONDS = 1.0
+LOOK_SECONDS = 0.2
+"""Between two looks while something is under way, or where nobody tells when the training printed what: then the end of
+a step may be seen late by so much. A calm run is looked at with each beat."""
 
 
 def moment() -> Now:
@@ -45,7 +52,8 @@ class Supervisor:
         self._spec = spec
         self._line = line
         self._selector = selector
-        self._watch = RunWatch(folder, spec, found, moment())
+        self._bell = Bell(selector)
+        self._watch = RunWatch(folder, spec, found, moment(), line.arrivals)
         self._server = ControlServer(folder, self._selector, self._carry_out, system.monotonic)
         self._beat_due = 0.0
 
@@ -66,8 +74,14 @@ class Supervisor:
         if now.monotonic >= self._beat_due or self._watch.ended is not ended_before:
             self._beat(now)
         self._server.expire(now.monotonic)
-        for ready, _ in self._selector.select(LOOK_SECONDS):
+        for ready, _ in self._selector.select(self._rest()):
             ready.data()
+
+    def _rest(self) -> float:
+        """Seconds until the next look, should nothing wake the loop before."""
+        if self._line.quiet and self._watch.calm and self._bell.set(self._watch.kept.training):
+            return max(0.0, self._beat_due - system.monotonic())
+        return LOOK_SECONDS
 
     def _beat(self, now: Now) -> None:
         self._beat_due = now.monotonic + BEAT_SECONDS
@@ -118,15 +132,18 @@ class Supervisor:
 
 def main() -> None:
     """Wait for a predecessor to end, and supervise."""
-    path, line = Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
-    line.set_inheritable(False)
+    path, handles = Path(sys.argv[1]), [int(handle) for handle in sys.argv[2:]]
+    for handle in handles:
+        os.set_inheritable(handle, False)
+    line, *arrivals = handles
     folder = RunFolder(path.name, path.parent)
     with lock(path / SUPERVISOR_LOCK, wait=True):
         spec, found = folder.read_spec(), kept.read(folder)
         if spec is None or found is None:
             raise RunFolderError(f"{path}: holds no run that was launched")
-        selector = selectors.DefaultSelector()
-        Supervisor(folder, spec, found, KeeperLine(folder, line, selector), selector).run()
+        selector, told = selectors.DefaultSelector(), Arrivals(arrivals[0]) if arrivals else None
+        to_keeper = KeeperLine(folder, socket.socket(fileno=line), selector, told)
+        Supervisor(folder, spec, found, to_keeper, selector).run()
 
 
 if __name__ == "__main__":

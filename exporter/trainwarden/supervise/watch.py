@@ -1,6 +1,6 @@
 """What the supervisor knows of its run, and what follows from it: members, a stop, the end, the closing.
 
-No sockets and no clock: the loop hands in the time and calls ``look`` a few times a second.
+No sockets and no clock: the loop hands in the time, and calls ``look`` once a second and more.
 """
 
 from contextlib import suppress
@@ -18,14 +18,12 @@ from trainwarden.runs.members import Census, living
 from trainwarden.runs.roll import Roll
 from trainwarden.runs.usage import Meter
 from trainwarden.supervise import stepping
+from trainwarden.supervise.arrivals import Arrivals
 from trainwarden.supervise.generation import Generation
 from trainwarden.supervise.kept import Exit, Kept, KeptFile
 from trainwarden.supervise.orphan import Orphan
 from trainwarden.supervise.resumable import problem
 from trainwarden.supervise.stopping import StopProcedure
-
-LOOK_SECONDS = 0.2
-"""Between two looks: by so much the end of a step may be seen late, and its duration be wrong."""
 
 
 class Now(NamedTuple):
@@ -40,8 +38,11 @@ class Now(NamedTuple):
 class RunWatch:
     """One run, from one generation to the next, until it is over."""
 
-    def __init__(self, folder: RunFolder, spec: RunSpec, kept: Kept, now: Now) -> None:
+    def __init__(
+        self, folder: RunFolder, spec: RunSpec, kept: Kept, now: Now, arrivals: Arrivals | None = None
+    ) -> None:
         self._folder = folder
+        self._arrivals = arrivals
         self._record = KeptFile(folder)
         self._spec = spec
         self._recipe = recipe_of(spec)
@@ -70,9 +71,8 @@ class RunWatch:
 
     def _begin(self, kept: Kept, former: RunState | None, now: Now, resumed: Resume | None = None) -> None:
         self.kept = kept
-        self._generation = Generation(
-            self._folder, kept, self._recipe, resumed or (former.resumed_from if former else None)
-        )
+        resumed = resumed or (former.resumed_from if former else None)
+        self._generation = Generation(self._folder, kept, self._recipe, resumed, self._arrivals)
         self._roll = Roll(
             Census(self._spec.run_id, apart={self._myself.pid, kept.keeper.pid}),
             Meter(former.cpu_seconds, former.io_bytes) if former else Meter(),
@@ -217,6 +217,11 @@ class RunWatch:
         ended_for_good = self.ended is not None and self.ended.outcome in (Outcome.FINISHED, Outcome.STOPPED_BY_USER)
         waited = now.monotonic - self._heard_at >= self._spec.limits.await_restart
         return ended_for_good or self._final or waited
+
+    @property
+    def calm(self) -> bool:
+        """Whether nothing is under way: the training runs, nobody stops it, and all that it printed has been read."""
+        return self.ended is None and self._stop is None and self.keeper_lives and self._generation.caught_up
 
     def stopping_for(self, now: Now) -> float | None:
         """For how long a stop has been under way, seconds; None where none is."""
