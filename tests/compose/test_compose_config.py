@@ -117,6 +117,21 @@ def test_the_secrets_reach_who_needs_them_and_cannot_be_written(read: dict[str, 
     assert all(volumes[folder]["read_only"] is True for volumes in found.values() if folder in volumes)
 
 
+def test_a_tilde_in_the_configuration_leads_to_the_users_home(read: dict[str, Any], tmp_path: Path) -> None:
+    """As docs/notifications.md writes the secrets' files; Docker itself would make it the root folder."""
+    assert {read["services"][name]["environment"]["HOME"] for name in OWN} == {str(tmp_path / "home")}
+
+
+def test_an_env_from_before_it_named_the_home_takes_that_of_whoever_starts(
+    compose: Path, checkout: Path, tmp_path: Path
+) -> None:
+    compose_env(checkout, tmp_path / "home")
+    env = checkout / ".env"
+    env.write_text("\n".join(line for line in env.read_text().splitlines() if "TRAINWARDEN_HOME=" not in line))
+    found = json.loads(config(compose, checkout).stdout)
+    assert found["services"]["render"]["environment"]["HOME"] == str(checkout)
+
+
 def test_only_the_gpu_file_asks_for_a_gpu(read: dict[str, Any], compose: Path, checkout: Path) -> None:
     assert not any("deploy" in service for service in read["services"].values())
     done = config(compose, checkout, "docker-compose.yml", "docker-compose.gpu.yml")

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from trainwarden import config as configuration
 from trainwarden.cli import main
 from trainwarden.config import Config
-from trainwarden.errors import StackError
+from trainwarden.errors import ConfigurationError, StackError
 from trainwarden.stack import assets
 from trainwarden.stack.render import render
 from trainwarden.stack.tools import Tools
@@ -171,6 +171,27 @@ def test_exporter_and_receiver_run_by_the_users_configuration_and_the_addresses_
     assert found.receiver.exporter_url == "http://127.0.0.1:19877/metrics"
     assert found.receiver.token_file == "/secrets/token"
     assert (found.thresholds, found.runs) == (own.thresholds, own.runs)
+
+
+@pytest.mark.parametrize(
+    ("edge", "setting", "flag"),
+    [
+        ("exporter", {"telemetry_path": "/readings"}, "--web.telemetry-path"),
+        ("receiver", {"web_config_file": "web.yml"}, "--web.config.file"),
+    ],
+)
+def test_what_would_leave_the_stacks_services_without_an_answer_is_refused_before_a_file_is_written(
+    edge: str, setting: dict[str, str], flag: str, tmp_path: Path
+) -> None:
+    own = configuration.parse({edge: setting}, "test")
+    with pytest.raises(ConfigurationError) as caught:
+        render(own, tmp_path / "rendered", addresses=ADDRESSES, token_file="/secrets/token")
+    (key,) = setting
+    assert str(caught.value) == (
+        f"{edge}.{key}: in a stack all speak plain HTTP at /metrics, which only this machine reaches; remove it, and"
+        f" start one that is to have it by itself: trainwarden {edge} {flag} …"
+    )
+    assert not (tmp_path / "rendered").exists()
 
 
 def test_grafana_is_told_where_prometheus_and_the_dashboards_are(tmp_path: Path) -> None:

@@ -1,11 +1,10 @@
 """Where the services of the chain answer, in order of precedence: given, of the running stack, as configured."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from trainwarden.config import Config, ExporterConfig, ReceiverConfig, split_address
+from trainwarden.config import Config, ExporterConfig, ReceiverConfig, absolute, split_address
 from trainwarden.errors import ConfigurationError
 from trainwarden.web import webconfig
 
@@ -53,6 +52,6 @@ def _own(settings: ExporterConfig | ReceiverConfig) -> str:
     host = "127.0.0.1" if host in _EVERY_INTERFACE else host
     named = f"[{host}]" if ":" in host else host
     scheme = "http"
-    if settings.web_config_file and webconfig.load(Path(settings.web_config_file)).tls_server_config:
+    if settings.web_config_file and webconfig.load(absolute(settings.web_config_file)).tls_server_config:
         scheme = "https"
     return f"{scheme}://{named}:{port}{settings.telemetry_path}"

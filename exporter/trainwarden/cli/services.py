@@ -107,17 +107,25 @@ def render(ctx: click.Context, /, target: str, token_file: str, **addresses: str
     write(load(ctx), Path(target), addresses=named, token_file=token_file)
 
 
-@click.command("config", short_help="Check trainwarden.yml and its secrets' files.")
+@click.command("config", short_help="Check trainwarden.yml and what it names.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole configuration in force as JSON.")
 @click.pass_context
 def check_config(ctx: click.Context, as_json: bool) -> None:
-    """Check trainwarden.yml and the secrets' files that it names, and say which file is in force."""
+    """Check trainwarden.yml and the files that it names (secrets, TLS), and say which file is in force."""
     import msgspec
 
     from trainwarden.stack.people import check_secrets
+    from trainwarden.supervise import plan
+    from trainwarden.web.protection import Protection
+    from trainwarden.web.webhook import read_token
 
     loaded = load(ctx)
     check_secrets(loaded.notify)
+    read_token(loaded.receiver.token_file)
+    for settings in (loaded.exporter, loaded.receiver):
+        Protection(settings.web_config_file)
+    for name, run in loaded.runs.items():
+        plan.check(name, run)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(loaded), indent=2))
     else:

@@ -10,7 +10,13 @@ from typing import Any
 import msgspec
 
 from trainwarden import guide
-from trainwarden.config.checks import check_run, check_thresholds
+from trainwarden.config.checks import (
+    check_run,
+    check_services,
+    check_telemetry_path,
+    check_thresholds,
+    split_address,
+)
 from trainwarden.config.notify import (
     EmailConfig,
     NotifyConfig,
@@ -22,7 +28,7 @@ from trainwarden.config.notify import (
     check_url,
     secret_files,
 )
-from trainwarden.config.reading import convert, read_yaml
+from trainwarden.config.reading import absolute, convert, read_yaml
 from trainwarden.config.shape import (
     Config,
     ExporterConfig,
@@ -31,7 +37,6 @@ from trainwarden.config.shape import (
     Thresholds,
 )
 from trainwarden.errors import ConfigurationError
-from trainwarden.names import EXPORTER_PORT
 
 __all__ = [
     "ENVIRONMENT",
@@ -46,6 +51,8 @@ __all__ = [
     "SlackConfig",
     "Thresholds",
     "WebhookConfig",
+    "absolute",
+    "check_telemetry_path",
     "check_url",
     "convert",
     "find",
@@ -81,6 +88,7 @@ def parse(raw: Any, source: str) -> Config:
     """Check and convert a parsed ``trainwarden.yml``; ``source`` names it in errors."""
     config = convert(raw, Config, source)
     try:
+        check_services(config.exporter, config.receiver)
         check_thresholds(config.thresholds, "thresholds", (*guide.MACHINE, *guide.RUN))
         check_notify(config.notify)
         for name, run in config.runs.items():
@@ -108,14 +116,6 @@ def run_thresholds(
     """One run's thresholds in force: the guide's for its profile, the machine's overrides, then its own."""
     table = guide.run_thresholds(profile, median_step_seconds)
     return _override(_override(table, config.thresholds, guide.Source.MACHINE), overrides, guide.Source.RUN)
-
-
-def split_address(listen: str) -> tuple[str, int]:
-    """Host and port of ``host:port``, ``[::1]:port``, or ``:port`` (every interface)."""
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise ConfigurationError(f"address '{listen}': write HOST:PORT, as in 127.0.0.1:{EXPORTER_PORT}")
-    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 _PLACES = {guide.Source.MACHINE: f"thresholds in {FILE_NAME}", guide.Source.RUN: "thresholds in run.json"}

@@ -1,16 +1,46 @@
 """What the types of ``trainwarden.yml`` cannot say: names that exist, templates that hold together."""
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from trainwarden import guide
+from trainwarden.config.notify import check_url
 from trainwarden.config.reading import unknown
-from trainwarden.config.shape import RunConfig, Thresholds
+from trainwarden.config.shape import ExporterConfig, ReceiverConfig, RunConfig, Thresholds
 from trainwarden.errors import ConfigurationError
 from trainwarden.launching import Launching
 from trainwarden.model import ResumeTemplate
-from trainwarden.names import RUN_NAME, RUN_NAME_RULE
+from trainwarden.names import EXPORTER_PORT, RUN_NAME, RUN_NAME_RULE
+
+
+def check_services(exporter: ExporterConfig, receiver: ReceiverConfig) -> None:
+    """Raise ``ConfigurationError`` for an address or a path at which nothing could answer."""
+    for edge, settings in (("exporter", exporter), ("receiver", receiver)):
+        try:
+            split_address(settings.listen)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{edge}.listen: {error}") from error
+        check_telemetry_path(edge, settings.telemetry_path)
+    check_url(receiver.exporter_url, "receiver.exporter_url")
+
+
+def split_address(listen: str) -> tuple[str, int]:
+    """Host and port of ``host:port``, ``[::1]:port``, or ``:port`` (every interface)."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ConfigurationError(f"address '{listen}': write HOST:PORT, as in 127.0.0.1:{EXPORTER_PORT}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def check_telemetry_path(edge: str, path: str, taken: Iterable[str] = ()) -> None:
+    """Raise ``ConfigurationError`` where the metrics cannot be at that path; ``taken`` are those of other pages."""
+    if not re.fullmatch(r"/[!-~]*", path) or "?" in path or path in taken:
+        others = f" that is none of {', '.join(sorted(taken))}" if taken else ""
+        raise ConfigurationError(
+            f"{edge}.telemetry_path: '{path}' cannot be the place of the metrics; write a path like /metrics{others}"
+        )
 
 
 def check_run(name: str, run: RunConfig) -> None:
@@ -59,10 +89,20 @@ def check_thresholds(given: Thresholds, path: str, known: tuple[guide.Threshold,
         if signal not in signals:
             raise unknown(f"{path}.{signal}", signal, signals, what="signal")
         allowed = {threshold.level for threshold in known if threshold.signal == signal}
-        for level in levels:
+        for level, value in levels.items():
             if level not in allowed:
                 raise unknown(f"{path}.{signal}.{level}", level, allowed, what="level")
+            _check_value(value, signal, f"{path}.{signal}.{level}")
         _check_order([threshold for threshold in known if threshold.signal == signal], levels, f"{path}.{signal}")
+
+
+def _check_value(value: float, signal: str, path: str) -> None:
+    """Raise ``ConfigurationError`` for a number that the signal never has: an alert by it would be silent for ever,
+    or, as an idle GPU at 5 instead of 0.05, stand for ever."""
+    if signal.endswith("_ratio") and not 0 <= value <= 1:
+        raise ConfigurationError(f"{path}: {value:g} is no share, which goes from 0 to 1; write 0.7 for 70 %")
+    if not 0 <= value < math.inf:
+        raise ConfigurationError(f"{path}: {value:g} is none that {signal} can have; write a number from 0 on")
 
 
 def _check_order(levels: list[guide.Threshold], given: Mapping[str, float], path: str) -> None:

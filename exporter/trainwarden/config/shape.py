@@ -57,8 +57,8 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     recipe: str | None = None
     resume: ResumeTemplate | None = None
     profile: str | None = None
-    gpus: list[int] | None = None
-    nodes: int = 1
+    gpus: list[Annotated[int, Meta(ge=0)]] | None = None
+    nodes: Annotated[int, Meta(ge=1)] = 1
     mode: Literal["restart", "observe"] | None = None
     """By default ``receiver.mode``."""
     launcher: Launching | None = None

@@ -7,7 +7,7 @@ from typing import Any
 from trainwarden.chain import routes
 from trainwarden.chain.asking import AskError
 from trainwarden.chain.metrics import Metrics
-from trainwarden.config import NotifyConfig, secret_files
+from trainwarden.config import NotifyConfig, absolute, secret_files
 from trainwarden.doctor.acting import webhooks
 from trainwarden.doctor.finding import Finding, failed, ok, warning
 from trainwarden.doctor.scene import Scene
@@ -50,7 +50,7 @@ def _told(configuration: Mapping[str, Any]) -> Iterator[Integration]:
 def _unreadable(notify: NotifyConfig) -> Iterator[str]:
     """A sentence for each file of a secret that is missing or empty."""
     for key, file in secret_files(notify).items():
-        path = Path(file).expanduser().absolute()
+        path = absolute(file)
         if trouble := _trouble(path):
             yield f"{key}: {path} {trouble}"
 

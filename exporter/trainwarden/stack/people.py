@@ -18,6 +18,7 @@ from trainwarden.config import (
     QuietTime,
     SlackConfig,
     WebhookConfig,
+    absolute,
     secret_files,
 )
 from trainwarden.config.notify import DAY_MINUTES, DAYS, minutes
@@ -100,11 +101,6 @@ def with_absolute_files(notify: NotifyConfig) -> NotifyConfig:
         webhook = msgspec.structs.replace(webhook, **named)
     heartbeat_file = str(absolute(heartbeat_file)) if heartbeat_file else None
     return msgspec.structs.replace(notify, webhook=webhook, heartbeat_url_file=heartbeat_file)
-
-
-def absolute(file: str) -> Path:
-    """Where a file of the configuration's lies."""
-    return Path(file).expanduser().absolute()
 
 
 def _stretches(time: QuietTime) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ import msgspec
 import yaml
 
 from trainwarden.config import Config
-from trainwarden.errors import StackError
+from trainwarden.errors import ConfigurationError, StackError
 from trainwarden.stack import assets, people
 
 MARKER = ".rendered-by-trainwarden"
@@ -41,10 +41,11 @@ def render(
     ``addresses``: host:port of ``exporter``, ``receiver``, ``prometheus`` and ``alertmanager`` as the services reach
     each other, and of ``grafana``, where there is one, as a browser does. ``token_file``: where receiver and
     Alertmanager find the bearer token. ``machine``: the ``instance`` label; by default this machine's name. Raises
-    ``ConfigurationError`` for a secret's file with which no message would arrive, and ``StackError`` for a folder that
-    holds something else.
+    ``ConfigurationError`` for a secret's file with which no message would arrive and for what no stack can have, and
+    ``StackError`` for a folder that holds something else.
     """
     shipped = shipped or assets.find()
+    _check_services(config)
     people.check_secrets(config.notify)
     _empty(target)
     _prometheus(shipped.prometheus, target / "prometheus", addresses, machine or socket.gethostname())
@@ -54,6 +55,21 @@ def render(
     _grafana(shipped.grafana, target.absolute() / "grafana", addresses["prometheus"])
     own = msgspec.to_builtins(_in_force(config, addresses["exporter"], token_file))
     _write(target / "trainwarden.yml", _only_set(own), "What exporter and receiver run by.")
+
+
+_ONLY_ALONE = {"telemetry_path": "--web.telemetry-path", "web_config_file": "--web.config.file"}
+"""Settings of an exporter or receiver that is started by itself, and their flags there."""
+
+
+def _check_services(config: Config) -> None:
+    """Raise ``ConfigurationError`` for what would leave the stack's own services without an answer."""
+    for edge, settings in (("exporter", config.exporter), ("receiver", config.receiver)):
+        for key, flag in _ONLY_ALONE.items():
+            if getattr(settings, key) != getattr(type(settings)(), key):
+                raise ConfigurationError(
+                    f"{edge}.{key}: in a stack all speak plain HTTP at /metrics, which only this machine reaches;"
+                    f" remove it, and start one that is to have it by itself: trainwarden {edge} {flag} …"
+                )
 
 
 def _empty(target: Path) -> None:

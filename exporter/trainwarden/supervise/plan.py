@@ -98,6 +98,17 @@ def describe(name: str, command: list[str], cwd: Path, entry: RunConfig, options
     )
 
 
+def check(name: str, entry: RunConfig) -> None:
+    """Raise ``ConfigurationError`` for a ``runs:`` entry whose launch would be refused for its own words."""
+    if not (entry.recipe or entry.command):
+        return  # which trainer it is, only the command line will say
+    try:
+        known = find_recipe(entry.recipe) if entry.recipe else recognise(entry.command or [])
+    except ConfigurationError as error:
+        raise ConfigurationError(f"runs.{name}.recipe: {error}") from error
+    _adapt(name, entry.adapt or "", _recipe(name, known.name, entry))
+
+
 def refuse_if_live(folder: RunFolder) -> None:
     """Raise ``ConfigurationError`` where a run of this name is under way."""
     if is_attended(folder):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from trainwarden.config import absolute
 from trainwarden.errors import ConfigurationError
 from trainwarden.web import webconfig
 from trainwarden.web.webconfig import TlsSettings, WebSettings
@@ -38,7 +39,7 @@ class Protection:
 
     def __init__(self, file: str | None) -> None:
         """None: nothing is protected. Raises ``ConfigurationError``."""
-        self._path = Path(file) if file else None
+        self._path = absolute(file) if file else None
         self._lock = threading.Lock()
         self._files: tuple[Path, ...] = ()
         self._stamp: _Stamp = ()

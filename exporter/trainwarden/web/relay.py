@@ -7,12 +7,11 @@ the request: what does not arrive is refused, and Alertmanager tries again and c
 
 import logging
 from http import HTTPStatus
-from pathlib import Path
 from typing import NamedTuple
 
 import requests
 
-from trainwarden.config import NotifyConfig, check_url
+from trainwarden.config import NotifyConfig, absolute, check_url
 from trainwarden.errors import ConfigurationError
 from trainwarden.web.answer import Answer, Refused, sentence
 
@@ -79,4 +78,4 @@ def destinations(notify: NotifyConfig) -> dict[str, Destination]:
 
 
 def _secret(file: str) -> str:
-    return Path(file).expanduser().read_text().strip()
+    return absolute(file).read_text().strip()

@@ -1,6 +1,5 @@
 """The pages of an edge, behind its protection: finds the page, lets in who may come, adds the headers asked for."""
 
-import re
 import socket
 import threading
 from collections import Counter
@@ -9,7 +8,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from trainwarden import names
-from trainwarden.errors import ConfigurationError
+from trainwarden.config import check_telemetry_path
 from trainwarden.series import Series, build
 from trainwarden.web.answer import Answer, Refused
 from trainwarden.web.protection import Protection
@@ -96,9 +95,5 @@ def metrics_page(
     edge: str, path: str, answer: Callable[[Request], Answer], others: Mapping[str, Page]
 ) -> dict[str, Page]:
     """``/metrics``, or where else ``telemetry_path`` puts it. Raises ``ConfigurationError`` where it cannot be."""
-    if not re.fullmatch(r"/[!-~]*", path) or "?" in path or (path in others and path != "/"):
-        raise ConfigurationError(
-            f"{edge}.telemetry_path: '{path}' cannot be the place of the metrics; write a path like /metrics"
-            f" that is none of {', '.join(sorted(others.keys() - {'/'}))}"
-        )
+    check_telemetry_path(edge, path, taken=others.keys() - {"/"})
     return {path: Page(answer)}

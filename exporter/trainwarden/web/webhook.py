@@ -12,14 +12,13 @@ import re
 import stat
 from collections.abc import Mapping, Sequence, Set
 from http import HTTPStatus
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 from msgspec import Struct, field
 
 from trainwarden.collectors import process
-from trainwarden.config import Config, ReceiverConfig, split_address
+from trainwarden.config import Config, ReceiverConfig, absolute, split_address
 from trainwarden.errors import ConfigurationError, TrainwardenError
 from trainwarden.model import UNDECODABLE
 from trainwarden.names import RESTART_ALERTS, RUN_NAME
@@ -96,12 +95,13 @@ def make_server(config: Config, worker: Worker, listen: Sequence[str] = ()) -> S
     return Server(addresses, ReceiverPages(config.receiver, token, worker, relays).site())
 
 
-def read_token(file: str | None) -> bytes | None:
-    """The bearer token, None where none is configured. Raises ``ConfigurationError``."""
-    if file is None:
+def read_token(named: str | None) -> bytes | None:
+    """The bearer token, None where no file of it is configured. Raises ``ConfigurationError``."""
+    if named is None:
         return None
+    file = absolute(named)
     try:
-        with Path(file).open("rb") as opened:
+        with file.open("rb") as opened:
             mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
             token = opened.read().strip()
     except OSError as error:
