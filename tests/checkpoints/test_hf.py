@@ -232,6 +232,15 @@ def test_weights_alone_at_the_end_are_no_checkpoint(tmp_path: Path) -> None:
     assert HF.find(tmp_path, None) == []
 
 
+def test_a_configuration_that_is_a_list(tmp_path: Path) -> None:
+    """As sentence-transformers has one in every checkpoint."""
+    made = make(tmp_path, 500, ("modules.json", *WRITE_ORDER))
+    write_json(made / "modules.json", [{"idx": 0, "name": "0", "path": "", "type": "models.Transformer"}])
+    assert fault(made) == ""
+    cut(made / "modules.json", 20)
+    assert fault(made) == f"{made / 'modules.json'}: is not JSON: the save was cut short"
+
+
 def test_a_configuration_that_was_cut_short(tmp_path: Path) -> None:
     """Resuming reads it, and dies of it."""
     made = make(tmp_path, 500, ("config.json", *WRITE_ORDER))

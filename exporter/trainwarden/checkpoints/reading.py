@@ -15,7 +15,8 @@ import msgspec
 from trainwarden.model import UNDECODABLE
 
 T = TypeVar("T")
-_ANY_JSON = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ANY_JSON = msgspec.json.Decoder(msgspec.Raw)
+"""Not only objects: the ``modules.json`` of sentence-transformers is a list."""
 _MAX_JSON = 100_000_000
 """Bytes; a trainer's log history makes some megabytes."""
 
