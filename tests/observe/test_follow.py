@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,8 +46,14 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline(trainings: Trainings, train: list[str], *options: str, out: int | None = None) -> Iterator[Pipeline]:
-    made = Pipeline(trainings, train, [*FOLLOW, *options], out)
+def pipeline(
+    trainings: Trainings,
+    train: list[str],
+    *options: str,
+    follower: Sequence[str] = FOLLOW,
+    out: int | None = None,
+) -> Iterator[Pipeline]:
+    made = Pipeline(trainings, train, [*follower, *options], out)
     try:
         yield made
     finally:
@@ -146,6 +152,26 @@ def test_a_bad_name_is_told_once_and_the_pipe_goes_on(trainings: Trainings) -> N
     assert (made.follow.wait(20), made.train.wait()) == (0, 0)
     assert made.seen.read_text() == "one\ntwo\n"
     assert made.said.read_text().count("\n") == 1 and "run name 'a/b'" in made.said.read_text()
+
+
+def test_a_configuration_that_is_broken_is_told_and_the_run_is_attached_once_it_is_mended(
+    trainings: Trainings, folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = tmp_path / "trainwarden.yml"
+    configuration.write_text("runs: [")
+    monkeypatch.setenv("TRAINWARDEN_CONFIG", str(configuration))
+    with pipeline(trainings, trainings.demo()) as made:
+        wait_until(lambda: b"is not YAML" in made.said.read_bytes(), 20, "the sentence")
+        configuration.write_text("")
+        until_attached(folder)
+        assert made.train.poll() is None
+
+
+def test_a_standard_output_that_is_closed_costs_the_training_nothing(trainings: Trainings, folder: RunFolder) -> None:
+    with pipeline(trainings, trainings.demo(), follower=["sh", "-c", f"exec {' '.join(FOLLOW)} >&-"]) as made:
+        until_attached(folder)
+        until_step(folder, 5)
+        assert made.train.poll() is None
 
 
 def test_a_killed_observer_costs_the_pipe_nothing_and_attaching_again_goes_on(

@@ -73,7 +73,7 @@ def follow(ctx: click.Context, /, name: str, *, log: str | None, quiet: bool, wh
     if log is not None:
         observe.follow_log(RunFolder(name), Path(log))
     else:
-        observe.follow_pipe(name, load(ctx), quiet=quiet, while_watched=while_watched)
+        observe.follow_pipe(name, lambda: load(ctx), quiet=quiet, while_watched=while_watched)
 
 
 @click.command(short_help="Say what would be decided about a run, and why.")

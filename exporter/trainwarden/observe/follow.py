@@ -11,6 +11,7 @@ import signal
 import stat
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -112,15 +113,16 @@ def follow_log(folder: RunFolder, path: Path) -> None:
         time.sleep(_EVERY)
 
 
-def follow_pipe(name: str, config: Config, *, quiet: bool, while_watched: bool) -> None:
+def follow_pipe(name: str, load: Callable[[], Config], *, quiet: bool, while_watched: bool) -> None:
     """Pass standard input on to standard output and follow it to its end; ``while_watched``: to the run's, if earlier.
 
-    Never raises: why a run cannot be followed is told on standard error, and the pipe goes on.
+    Never raises: why a run cannot be followed is told on standard error, and the pipe goes on. ``load`` is asked for
+    the configuration where a run is to be attached.
     """
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    door = _Door(name, None if while_watched else config)
-    out = None if quiet else sys.stdout.fileno()
+    door = _Door(name, None if while_watched else load)
+    out = None if quiet or sys.stdout is None else sys.stdout.fileno()  # (None: it was closed from the start)
     while True:
         if while_watched and door.is_shut:
             _leave(name)
@@ -155,11 +157,11 @@ def _pass_on(data: bytes, out: int | None) -> int | None:
 
 
 class _Door:
-    """The way into a run that may not be there yet. With ``config``, who writes the pipe is then attached."""
+    """The way into a run that may not be there yet. With ``load``, who writes the pipe is then attached."""
 
-    def __init__(self, name: str, config: Config | None) -> None:
+    def __init__(self, name: str, load: Callable[[], Config] | None) -> None:
         self._name = name
-        self._config = config
+        self._load = load
         self._sink: Sink | None = None
         self._said = ""
         self._due = 0.0
@@ -179,8 +181,8 @@ class _Door:
                 self._sink = Sink(RunFolder(self._name))
             self._sink.write(data)
             self._look(self._sink)
-        except (TrainwardenError, OSError) as error:
-            self._say(str(error))
+        except Exception as error:  # whatever it is, the training is not to die of it
+            self._say(str(error) or type(error).__name__)
 
     def _look(self, sink: Sink) -> None:
         now = time.monotonic()
@@ -189,8 +191,8 @@ class _Door:
         elif not sink.over and now >= self._due:
             self._due = now + _LOOK_SECONDS
             folder = RunFolder(self._name)
-            if self._config is not None and not is_attended(folder) and (writer := upstream()) is not None:
-                attach.attach(self._name, attach.What(pid=writer), self._config)
+            if self._load is not None and not is_attended(folder) and (writer := upstream()) is not None:
+                attach.attach(self._name, attach.What(pid=writer), self._load())
                 self._say(f"run '{self._name}': pid {writer} is watched from now on")
             sink.open()
 
