@@ -50,9 +50,9 @@ def make_state(folder: Path, epoch: int, at: float = WRITTEN_AT, step: int = 20)
 
 def make_parts(folder: Path, names: Sequence[str], at: float = WRITTEN_AT) -> Path:
     """A folder with these files, written a second apart in this order, the last at ``at``."""
-    folder.mkdir(parents=True, exist_ok=True)
     for age, name in enumerate(reversed(names)):
         path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".safetensors":
             make_weights(path, at - age)
         elif path.suffix == ".json":

@@ -66,15 +66,24 @@ class TestVerifying:
             ("model.safetensors",),
             ("pytorch_model.bin",),
             ("adapter_model.safetensors",),
+            ("policy/adapter_model.safetensors", "reference/adapter_model.safetensors"),
             ("model-1.safetensors", "model-2.safetensors", "model.safetensors.index.json"),
         ],
     )
     @pytest.mark.parametrize("random", [("rng_state.pth",), ("rng_state_0.pth", "rng_state_1.pth")])
     def test_whole_ones(self, tmp_path: Path, weights: tuple[str, ...], random: tuple[str, ...]) -> None:
         made = make(tmp_path, 500, (*weights, "optimizer.pt", "scheduler.pt", *random, STATE))
-        if len(weights) > 1:
+        if weights[-1].endswith(".json"):
             write_json(made / weights[-1], {"weight_map": {"a": weights[0], "b": weights[1]}})
         assert fault(made) == ""
+
+    def test_each_named_adapter_must_be_whole_and_older_than_the_optimizer(self, tmp_path: Path) -> None:
+        adapter = "reference/adapter_model.safetensors"
+        made = make(tmp_path, 500, ("policy/adapter_model.safetensors", adapter, *WRITE_ORDER[2:]))
+        os.utime(made / adapter, (WRITTEN_AT + 60, WRITTEN_AT + 60))
+        assert "is older than the file written before it" in fault(made)
+        cut(made / adapter, 20)
+        assert fault(made).startswith(f"{made / adapter}: ")
 
     def test_random_states_may_be_written_behind_the_state(self, tmp_path: Path) -> None:
         made = make(tmp_path, 500, ("model.safetensors", "optimizer.pt", "scheduler.pt", STATE, "rng_state.pth"))

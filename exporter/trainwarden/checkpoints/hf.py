@@ -22,12 +22,8 @@ from trainwarden.model import Checkpoint
 
 _NAME = re.compile(r"checkpoint-(\d{1,18})")
 _STATE = "trainer_state.json"
-_WEIGHTS = (
-    "model.safetensors",
-    "pytorch_model.bin",
-    "adapter_model.safetensors",
-    "adapter_model.bin",
-)
+_ADAPTER = ("adapter_model.safetensors", "adapter_model.bin")
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin", *_ADAPTER)
 _SENTINEL = "checkpoint-is-incomplete.txt"
 """Stands there while a save before a shutdown is under way."""
 
@@ -129,7 +125,7 @@ def _wrong_step(folder: Path, step: int | None) -> str:
 
 
 def _unfit(folder: Path) -> str:
-    weights = parts.weights(folder, _WEIGHTS)
+    weights = [*parts.weights(folder, _WEIGHTS), *_named_adapters(folder)]
     if not weights:
         return f"{folder}: holds no weights: the save was cut short"
     written = [*weights, "optimizer.pt", "scheduler.pt"]
@@ -146,6 +142,12 @@ def _unfit(folder: Path) -> str:
         or next(filter(None, (parts.out_of_order(folder, [name, "optimizer.pt"]) for name in weights)), "")
         or next(filter(None, (parts.out_of_order(folder, ["scheduler.pt", name]) for name in random)), "")
     )
+
+
+def _named_adapters(folder: Path) -> list[str]:
+    """The weights of PEFT's adapters that have a name: each stands in a folder of that name."""
+    found = (path for name in _ADAPTER for path in folder.glob(f"*/{name}"))
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def _random_states(folder: Path) -> list[str]:
