@@ -148,6 +148,7 @@ MIG_MEMORY_USED = Family(
 
 # --- run --------------------------------------------------------------------------------------------------
 _RUN = ("run",)
+_RUN_GENERATION = ("run", "generation")
 RUN_INFO = Family(
     "trainwarden_run_info",
     "gauge",
@@ -168,7 +169,7 @@ RUN_START = Family(
     "trainwarden_run_start_timestamp_seconds",
     "gauge",
     "When the current generation was launched.",
-    ("run", "generation"),
+    _RUN_GENERATION,
 )
 RUN_BEAT = Family(
     "trainwarden_run_beat_timestamp_seconds", "gauge", "When the run's supervisor last wrote its state.", _RUN
@@ -354,11 +355,14 @@ RESTART_HOLD = Family(
 RESTART_BUDGET = Family(
     "trainwarden_run_restart_budget_remaining", "gauge", "Restarts left before a human is called.", _RUN
 )
+RESTART_GENERATION = Family(
+    "trainwarden_run_restart_generation", "gauge", "The launch that the run's newest restart makes, or made.", _RUN
+)
 RUN_ADAPTED = Family(
     "trainwarden_run_adapted",
     "gauge",
-    "1 for each of the guide's remedies that a restart of the run has taken, with what it changed.",
-    ("run", "remedy", "changes"),
+    "1 for each launch by which a restart of the run took one of the guide's remedies, with what it changed.",
+    ("run", "generation", "remedy", "changes"),
 )
 NEEDS_HUMAN = Family(
     "trainwarden_run_needs_human",
@@ -367,14 +371,22 @@ NEEDS_HUMAN = Family(
     ("run", "reason"),
 )
 RECOVERY_TIME = Family(
-    "trainwarden_run_recovery_timestamp_seconds", "gauge", "When a restart was last seen to train on.", _RUN
+    "trainwarden_run_recovery_timestamp_seconds",
+    "gauge",
+    "When a restart was last seen to train on, by its launch.",
+    _RUN_GENERATION,
 )
-RECOVERY_STEP = Family("trainwarden_run_recovery_step", "gauge", "The step that this restart resumed from.", _RUN)
+RECOVERY_STEP = Family(
+    "trainwarden_run_recovery_step", "gauge", "The step that this restart resumed from.", _RUN_GENERATION
+)
 RECOVERY_STEPS_LOST = Family(
-    "trainwarden_run_recovery_steps_lost", "gauge", "Steps that this restart had to take again.", _RUN
+    "trainwarden_run_recovery_steps_lost", "gauge", "Steps that this restart had to take again.", _RUN_GENERATION
 )
 RECOVERY_TIME_LOST = Family(
-    "trainwarden_run_recovery_lost_seconds", "gauge", "From the alert to the new steps of this restart.", _RUN
+    "trainwarden_run_recovery_lost_seconds",
+    "gauge",
+    "From the alert to the new steps of this restart.",
+    _RUN_GENERATION,
 )
 STEPS_LOST = Family(
     "trainwarden_run_restart_steps_lost_total",

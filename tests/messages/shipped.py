@@ -7,6 +7,8 @@ from tests.rules.texts import TEXTS, expected
 
 Alert = dict[str, Any]
 PROMETHEUS = "http://prometheus.example:9090/graph?g0.expr=it"
+BEFORE = {"gpu": "GPU ", "generation": "aunch "}
+"""What stands before a label's value in the words: its number alone may stand for something else."""
 
 
 def alert(name: str, severity: str, night: str | None = None, *, since: float = 0, **labels: str) -> Alert:
@@ -35,6 +37,6 @@ def over(standing: Alert) -> Alert:
 
 def _renamed(said: str, given: dict[str, str], other: dict[str, str]) -> str:
     for label, value in other.items():
-        before = "GPU " if label == "gpu" else ""  # its number alone may stand for something else
+        before = BEFORE.get(label, "")
         said = said.replace(before + given[label], before + value)
     return said

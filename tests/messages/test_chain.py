@@ -6,7 +6,8 @@ Every duration of the rules is shorter (drill/scaling.py); nothing else is chang
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,11 +22,16 @@ from tests.messages.post import Hook
 from tests.rules.story import Night, scrapes
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
+from trainwarden import names, textformat
 from trainwarden.drill import scaling
+from trainwarden.series import build
 from trainwarden.stack.tools import Tools
 
 FACTOR = 240
 """Two minutes are a second, the half hour for which a threshold's alert is kept is eight."""
+SETTLE_SECONDS = 5.0
+"""Several of Alertmanager's groups: what would be told twice has been told by then."""
+RECOVERED = "RECOVERED: Run lora on workstation was restarted and trains on."
 
 
 class Machine:
@@ -40,16 +46,37 @@ class Machine:
         return "".join(lines).encode()
 
 
+class Recoveries:
+    """What a receiver shows of a run whose newest restart, of this generation, was seen to train on."""
+
+    def __init__(self) -> None:
+        self.generation, self.at = 0, 0.0
+
+    def recover(self) -> None:
+        """Now, by a further launch."""
+        self.generation, self.at = max(self.generation, 1) + 1, time.time()
+
+    def page(self) -> bytes:
+        told = {
+            names.RECOVERY_TIME: self.at,
+            names.RECOVERY_STEP: 1000.0 * self.generation,
+            names.RECOVERY_STEPS_LOST: 113,
+            names.RECOVERY_TIME_LOST: 660,
+        }
+        labels = ("lora", str(self.generation))
+        return textformat.write(build(family, [(labels, value)]) for family, value in told.items() if self.generation)
+
+
 @contextmanager
-def exporter(machine: Machine) -> Iterator[str]:
-    """Its address."""
+def served(page: Callable[[], bytes]) -> Iterator[str]:
+    """The address of a metrics page."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.end_headers()
-            self.wfile.write(machine.page())
+            self.wfile.write(page())
 
         def log_message(self, *_: object) -> None:
             pass
@@ -93,7 +120,7 @@ def test_a_gpu_grows_warm_then_hot_and_cools_down(tmp_path: Path, slack: Hook, t
         found = wait_until(lambda: [text for t, text in slack.texts() if t == title], 60, title)
         return found[0].splitlines()[0]
 
-    with exporter(machine) as address, alarm(tmp_path, notify, tools, {**ADDRESSES, "exporter": address}) as ready:
+    with served(machine.page) as address, alarm(tmp_path, notify, tools, {**ADDRESSES, "exporter": address}) as ready:
         where = ready.url.removeprefix("http://")
         with prometheus(tmp_path / "rendered/prometheus", where, tools):
             wait_until(lambda: requests.get(f"{ready.url}/api/v2/alerts", timeout=5).json(), 60, "the watchdog stands")
@@ -120,3 +147,27 @@ def test_a_gpu_grows_warm_then_hot_and_cools_down(tmp_path: Path, slack: Hook, t
         "OVER: GPU 0 on workstation is too hot.",
         "OVER: GPU 0 on workstation is warm.",
     ]
+
+
+@pytest.mark.heavy
+def test_each_of_two_recoveries_in_five_minutes_is_told_once(tmp_path: Path, slack: Hook, tools: Tools) -> None:
+    """An alert stands for 15 minutes, so the second comes while the first still does."""
+    receiver = Recoveries()
+    url = secret(tmp_path / "slack-url", slack.url)
+    notify = {"slack": {"api_url_file": url, "channel": "#training"}}
+
+    def resumed() -> list[str]:
+        return [text.partition("resumed ")[2].partition(".")[0] for title, text in slack.texts() if title == RECOVERED]
+
+    with served(receiver.page) as address, alarm(tmp_path, notify, tools, {**ADDRESSES, "receiver": address}) as ready:
+        where = ready.url.removeprefix("http://")
+        with prometheus(tmp_path / "rendered/prometheus", where, tools):
+            wait_until(lambda: requests.get(f"{ready.url}/api/v2/alerts", timeout=5).json(), 60, "the watchdog stands")
+            receiver.recover()
+            wait_until(resumed, 60, "the first is told")
+            time.sleep(5 * 60 / FACTOR)
+            assert resumed() == ["at step 2000"]
+            receiver.recover()
+            wait_until(lambda: len(resumed()) > 1, 60, "the second is told")
+            time.sleep(SETTLE_SECONDS)
+    assert resumed() == ["at step 2000", "at step 3000"]

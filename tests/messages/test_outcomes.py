@@ -24,19 +24,20 @@ RUN = "Run lora on workstation"
 OUTCOMES = {
     ("TrainwardenRunRestarting", "info"): Said(
         f"RESTARTING: {RUN} is being restarted.",
-        "The restart is in the state probation; restarts left before a human is called: 3.",
+        "It goes on as launch 2. The restart is in the state probation; restarts left before a human is called: 3.",
         "To do: Nothing to do. It counts as recovered when the new launch has shown new steps.",
         "#439FE0",
     ),
     ("TrainwardenRunRecovered", "info"): Said(
         f"RECOVERED: {RUN} was restarted and trains on.",
-        "Resumed at step 5132. Lost: 11m 0s and 113 steps, which are taken again. That was 5m 0s ago.",
+        "Launch 2 of the run resumed at step 5132. Lost: 11m 0s and 113 steps, which are taken again. That was 5m 0s"
+        " ago.",
         "To do: Nothing to do. The ledger says what was wrong",
         "good",
     ),
     ("TrainwardenRunAdapted", "info"): Said(
         f"ADAPTED: {RUN} goes on with other settings.",
-        "It ran out of memory, and its restart took the guide's remedy vram A: vae_batch_size: 2 → 1. Your own file is"
+        "It ran out of memory, and launch 2 took the guide's remedy vram A: vae_batch_size: 2 → 1. Your own file is"
         " as it was.",
         "To do: Nothing to do for this run.",
         "#439FE0",
@@ -108,9 +109,21 @@ def test_that_a_run_recovered_is_told_once_and_its_end_is_no_news(told: Alarm, s
     wait_until(lambda: len(mailbox.mails) == 2 and len(slack.posted) == 2, 20, "the next is told")
     (mail, _) = mailbox.mails
     assert mail.subject == f"RECOVERED: {RUN} was restarted and trains on."
-    assert "Resumed at step 5132. Lost: 11m 0s and 113 steps" in mail.text("plain")
+    assert "resumed at step 5132. Lost: 11m 0s and 113 steps" in mail.text("plain")
     assert "border-top:6px solid #2f7d32" in mail.text("html")
     assert [title for title, _ in slack.texts()] == [mail.subject, f"CRITICAL: {RUN} has stopped stepping."]
+
+
+@pytest.mark.parametrize("outcome", ["TrainwardenRunRestarting", "TrainwardenRunRecovered", "TrainwardenRunAdapted"])
+def test_the_same_of_the_next_launch_is_a_message_of_its_own(outcome: str, told: Alarm, slack: Hook) -> None:
+    told.send(alert(outcome, "info"))
+    wait_until(lambda: slack.posted, 20, "the first is told")
+    told.send(alert(outcome, "info"), alert(outcome, "info", generation="3"))
+    wait_until(lambda: len(slack.posted) == 2, 20, "the second is told")
+    (first, about_first), (second, about_second) = slack.texts()
+    assert first == second
+    assert about_second == about_first.replace("aunch 2", "aunch 3")
+    assert "generation" not in about_second, "who silences one silences those to come"
 
 
 @pytest.mark.parametrize("outcome", [name for name, severity in OUTCOMES if severity == "info"])

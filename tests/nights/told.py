@@ -199,10 +199,11 @@ _RESTART: dict[str, Levels] = {
     **restarting(_TURNS),
     of_receiver(names.RESTARTS, "hung"): ((5, 0), (_LAUNCHED, 1)),
     of_receiver(names.RESTART_BUDGET): ((5, 3), (_LAUNCHED, 2), (_STEPS_AGAIN + TWO_EPOCHS + 1, 3)),
-    of_receiver(names.RECOVERY_TIME): ((_STEPS_AGAIN + 1, (_STEPS_AGAIN + 1) * 60),),
-    of_receiver(names.RECOVERY_STEP): ((_STEPS_AGAIN + 1, 6 * 855),),
-    of_receiver(names.RECOVERY_STEPS_LOST): ((_STEPS_AGAIN + 1, round(33.75 * 60 / STEP)),),
-    of_receiver(names.RECOVERY_TIME_LOST): ((_STEPS_AGAIN + 1, 19 * 60),),
+    of_receiver(names.RESTART_GENERATION): ((_HANGS_AT + 13, 2),),
+    of_receiver(names.RECOVERY_TIME, "2"): ((_STEPS_AGAIN + 1, (_STEPS_AGAIN + 1) * 60),),
+    of_receiver(names.RECOVERY_STEP, "2"): ((_STEPS_AGAIN + 1, 6 * 855),),
+    of_receiver(names.RECOVERY_STEPS_LOST, "2"): ((_STEPS_AGAIN + 1, round(33.75 * 60 / STEP)),),
+    of_receiver(names.RECOVERY_TIME_LOST, "2"): ((_STEPS_AGAIN + 1, 19 * 60),),
 }
 HANG = Told(
     "hang-at-three",

@@ -18,7 +18,7 @@ from trainwarden.restart.worker import Worker
 from trainwarden.stack.tools import Tools
 
 RECOVERY = (names.RECOVERY_TIME, names.RECOVERY_STEP, names.RECOVERY_STEPS_LOST, names.RECOVERY_TIME_LOST)
-OF_A_CASE = {family.name for family in (names.RESTART_HOLD, names.RUN_ADAPTED, *RECOVERY)}
+OF_A_CASE = {f.name for f in (names.RESTART_HOLD, names.RESTART_GENERATION, names.RUN_ADAPTED, *RECOVERY)}
 """There only while, or after, there was something to tell."""
 LEDGER = ("ledger_unreadable", "ledger_unwritable")
 """The reasons that are told from the start."""
@@ -80,9 +80,37 @@ def test_a_new_receiver_counts_from_the_ledgers(world: World) -> None:
     assert value(found, names.RESTARTS, run="luca", reason="hung") == 1
     assert value(found, names.RECOVERIES, run="luca") == 1
     assert value(found, names.STEPS_LOST, run="luca") == 100
-    assert value(found, names.RECOVERY_STEPS_LOST, run="luca") == 100
-    assert value(found, names.RECOVERY_TIME_LOST, run="luca") == pytest.approx(desk.history.recovery.seconds_lost)
-    assert value(found, names.RECOVERY_TIME, run="luca") == desk.history.recovery.at
+    launch = {"run": "luca", "generation": "2"}
+    assert value(found, names.RECOVERY_STEPS_LOST, **launch) == 100
+    assert value(found, names.RECOVERY_TIME_LOST, **launch) == pytest.approx(desk.history.recovery.seconds_lost)
+    assert value(found, names.RECOVERY_TIME, **launch) == desk.history.recovery.at
+
+
+def test_a_restart_and_its_recovery_name_their_launch_and_only_the_newest_is_told(world: World) -> None:
+    desk = world.desk()
+    told: list[tuple[float | None, list[str]]] = []
+
+    def look() -> None:
+        found = samples(exposition(world))
+        recovered = [dict(labels)["generation"] for name, labels in found if name == names.RECOVERY_TIME.name]
+        told.append((found.get((names.RESTART_GENERATION.name, (("run", "luca"),))), recovered))
+
+    look()
+    world.alert(desk)
+    look()  # it is looked at, and nothing is decided
+    for generation in (2, 3):
+        world.run(desk, 120)
+        look()
+        world.set_progress(step=400, phase=Phase.TRAINING)
+        world.step(20)
+        world.run(desk, 2)
+        look()
+        world.end(code=1, words=f"RuntimeError: error {generation * 'a'}")
+        world.alert(desk, "TrainwardenRunCrashed", generation=generation)
+        look()
+    assert told == [
+        (None, []), (None, []), (2, []), (2, ["2"]), (2, ["2"]), (3, ["2"]), (3, ["3"]), (3, ["3"]),
+    ]  # fmt: skip
 
 
 def test_a_hold_is_told_by_its_reason_while_it_lasts(world: World) -> None:

@@ -104,7 +104,8 @@ def labels(node: Node) -> set[str]:
     if isinstance(node, AggregateExpr):
         if str(node.op) in ("topk", "bottomk"):
             return labels(node.expr)
-        return set(node.modifier.labels) if node.modifier else set()
+        counted = {node.param.val} if str(node.op) == "count_values" else set()
+        return counted | set(node.modifier.labels if node.modifier else ())
     if isinstance(node, BinaryExpr):
         return _of_binary(node)
     return set().union(*(labels(part) for part in parts(node)))

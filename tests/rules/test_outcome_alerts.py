@@ -52,32 +52,71 @@ def _called(reason: str) -> str:
     return "TrainwardenRestartGaveUp" if reason in list(GiveUpReason) else "TrainwardenRestartNeedsHuman"
 
 
-RECOVERED: dict[str, Levels] = {
-    _said(names.RECOVERY_TIME): ((70, 4200),),
-    _said(names.RECOVERY_STEP): ((70, 5132),),
-    _said(names.RECOVERY_STEPS_LOST): ((70, 113),),
-    _said(names.RECOVERY_TIME_LOST): ((70, 660),),
-}
-NOT_WATCHING: dict[str, Levels] = {_said(names.RESTART_STATE, "watching"): ((5, 1), (60, 0), (70, 1))}
-WITHOUT_STEP = {series: levels for series, levels in RECOVERED.items() if series != _said(names.RECOVERY_STEP)}
+def _recovered(generation: str, since: float, until: float | None = None) -> dict[str, Levels]:
+    """Of the newest recovery only, so until the next one."""
+    told = {
+        names.RECOVERY_TIME: since * 60,
+        names.RECOVERY_STEP: 5132,
+        names.RECOVERY_STEPS_LOST: 113,
+        names.RECOVERY_TIME_LOST: 660,
+    }
+    end: Levels = [] if until is None else [(until, None)]
+    return {_said(family, generation): [(since, value), *end] for family, value in told.items()}
 
-ADAPTED = {"remedy": "vram A", "changes": "vae_batch_size: 2 → 1"}
+
+def _restarts(*generations: tuple[float, float]) -> dict[str, Levels]:
+    return {_said(names.RESTART_GENERATION): generations}
+
+
+NOT_WATCHING: dict[str, Levels] = {_said(names.RESTART_STATE, "watching"): ((5, 1), (60, 0), (70, 1))}
+WITHOUT_STEP = {k: levels for k, levels in _recovered("2", 70).items() if k != _said(names.RECOVERY_STEP, "2")}
+DIES_AGAIN: dict[str, Levels] = {
+    **_restarts((60, 2), (71, 3)),
+    _said(names.RESTART_STATE, "probation"): ((5, 0), (60, 1), (70, 0), (71, 1), (75, 0)),
+    **_recovered("2", 70, 75),
+    **_recovered("3", 75),
+}
+"""Its restart trains on at 70, and at 71 the next one is under way, which trains on at 75."""
+
+ADAPTED = {"generation": "2", "remedy": "vram A", "changes": "vae_batch_size: 2 → 1"}
 
 NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     "a restart, from the stop to the proof": (
         Night(
             100,
             [TRAINS],
-            also={**_state("stopping", 60, 62), **_state("probation", 62, 70), **RECOVERED, **NOT_WATCHING},
+            also={
+                **_state("stopping", 60, 62),
+                **_state("probation", 62, 70),
+                **_restarts((60, 2)),
+                **_recovered("2", 70),
+                **NOT_WATCHING,
+            },
         ),
         [
-            _of_run("TrainwardenRunRestarting", "info", 60, 70),
-            _of_run("TrainwardenRunRecovered", "info", 70, 85),
+            _of_run("TrainwardenRunRestarting", "info", 60, 70, generation="2"),
+            _of_run("TrainwardenRunRecovered", "info", 70, 85, generation="2"),
+        ],
+    ),
+    "a restart, and the next one five minutes later": (
+        Night(100, [TRAINS], also=DIES_AGAIN),
+        [
+            _of_run("TrainwardenRunRestarting", "info", 60, 70, generation="2"),
+            _of_run("TrainwardenRunRestarting", "info", 71, 75, generation="3"),
+            _of_run("TrainwardenRunRecovered", "info", 70, 77, generation="2"),
+            _of_run("TrainwardenRunRecovered", "info", 75, 90, generation="3"),
+        ],
+    ),
+    "the next restart follows at once": (
+        Night(80, [TRAINS], also={**_state("probation", 60, 70), **_restarts((60, 2), (65, 3))}),
+        [
+            _of_run("TrainwardenRunRestarting", "info", 60, 65, generation="2"),
+            _of_run("TrainwardenRunRestarting", "info", 65, 70, generation="3"),
         ],
     ),
     "recovered, and the step is not known": (
         Night(100, [TRAINS], also=WITHOUT_STEP),
-        [_of_run("TrainwardenRunRecovered", "info", 70, 85)],
+        [_of_run("TrainwardenRunRecovered", "info", 70, 85, generation="2")],
     ),
     "it stepped down by the guide": (
         Night(100, [TRAINS], also={_said(names.RUN_ADAPTED, *ADAPTED.values()): ((60, 1), (80, None))}),

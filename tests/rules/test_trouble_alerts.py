@@ -89,11 +89,11 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
         Night(
             80,
             [Run([*START, training(45), ended(Phase.FINISHED)], thresholds=HALF_AN_HOUR)],
-            also={**WSL2, key(names.RUN_ADAPTED, "lora", "vram C", REMEDY_C, job=RECEIVER): ((10, 1),)},
+            also={**WSL2, key(names.RUN_ADAPTED, "lora", "2", "vram C", REMEDY_C, job=RECEIVER): ((10, 1),)},
         ),
         [
             _of_run("TrainwardenRunLongWithGradientCheckpointing", "warning", 37, 65),
-            _of_run("TrainwardenRunAdapted", "info", 10, remedy="vram C", changes=REMEDY_C),
+            _of_run("TrainwardenRunAdapted", "info", 10, generation="2", remedy="vram C", changes=REMEDY_C),
         ],
     ),
     "six hours are the guide's limit": (

@@ -14,7 +14,15 @@ from trainwarden.model import Budget, Checkpoint, StepDown
 from trainwarden.restart import events
 from trainwarden.restart.events import AnyEvent
 from trainwarden.restart.facts import Facts
-from trainwarden.restart.states import CALLS_HUMAN, CallReason, GiveUpReason, HoldReason, RestartReason, State
+from trainwarden.restart.states import (
+    CALLS_HUMAN,
+    UNDECIDED,
+    CallReason,
+    GiveUpReason,
+    HoldReason,
+    RestartReason,
+    State,
+)
 
 
 class Case(Struct, frozen=True, kw_only=True):
@@ -82,6 +90,7 @@ class Death(Struct, frozen=True, kw_only=True):
 class Recovery(Struct, frozen=True, kw_only=True):
     """The last restart of the run that was seen to train on."""
 
+    generation: int
     at: float
     """Unix seconds."""
     step: int | None
@@ -135,6 +144,13 @@ class History(Struct, frozen=True, kw_only=True):
             return self.gave_up.reason
         watched = self.case or self.probation
         return (watched.called if watched is not None else None) or self.human_hold
+
+    @property
+    def restart_generation(self) -> int | None:
+        """The launch that the newest restart makes, or made; None where no restart was ever decided."""
+        if self.case is not None and self.case.state not in UNDECIDED:
+            return self.case.generation + 1
+        return self.launches[-1].generation if self.launches else None
 
     def launches_since(self, checkpoint: Checkpoint | None) -> int:
         """How many launches in a row found no checkpoint newer than ``checkpoint``: none of them got any further."""
@@ -267,6 +283,7 @@ def _launched(history: History, event: AnyEvent) -> History:
 def _recovered(history: History, event: AnyEvent) -> History:
     assert isinstance(event, events.Recovered)
     recovery = Recovery(
+        generation=event.generation,
         at=event.at,
         step=history.probation.step if history.probation is not None else None,
         steps_lost=event.steps_lost,

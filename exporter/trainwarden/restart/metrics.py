@@ -62,23 +62,26 @@ def _of_desks(desks: list[Desk]) -> Iterator[Series]:
     yield build(names.RECOVERIES, (([run], total.recoveries) for run, total in totals))
     yield build(names.RESTART_HOLDS, holds)
     yield build(names.STEPS_LOST, (([run], total.steps_lost) for run, total in totals))
+    yield build(names.RESTART_GENERATION, (([desk.spec.name], desk.history.restart_generation) for desk in desks))
     yield build(names.RUN_ADAPTED, (sample for desk in desks for sample in _adapted(desk)))
     yield build(names.RESTART_HOLD, _each(desks, _hold))
-    recovered = [(desk.spec.name, r) for desk in desks if (r := desk.history.recovery) is not None]
-    yield build(names.RECOVERY_TIME, (([run], recovery.at) for run, recovery in recovered))
-    yield build(names.RECOVERY_STEP, (([run], recovery.step) for run, recovery in recovered))
-    yield build(names.RECOVERY_STEPS_LOST, (([run], recovery.steps_lost) for run, recovery in recovered))
-    yield build(names.RECOVERY_TIME_LOST, (([run], recovery.seconds_lost) for run, recovery in recovered))
+    # Of the newest only: what is told of it names its launch, so that the next one is told as well.
+    recoveries = [(desk.spec.name, r) for desk in desks if (r := desk.history.recovery) is not None]
+    recovered = [([run, str(recovery.generation)], recovery) for run, recovery in recoveries]
+    yield build(names.RECOVERY_TIME, ((labels, recovery.at) for labels, recovery in recovered))
+    yield build(names.RECOVERY_STEP, ((labels, recovery.step) for labels, recovery in recovered))
+    yield build(names.RECOVERY_STEPS_LOST, ((labels, recovery.steps_lost) for labels, recovery in recovered))
+    yield build(names.RECOVERY_TIME_LOST, ((labels, recovery.seconds_lost) for labels, recovery in recovered))
     yield build(names.RESTART_BUDGET, (([desk.spec.name], _budget_left(desk)) for desk in desks))
 
 
 def _adapted(desk: Desk) -> Samples:
     """One for each launch that stepped down: what it changed is short, and a person reads it in the notification."""
-    taken = (launch for launch in desk.history.launches if launch.step_down is not None)
+    taken = ((launch.generation, launch.step_down) for launch in desk.history.launches)
     return (
-        ([desk.spec.name, launch.step_down.remedy, ", ".join(launch.step_down.changes)], 1)
-        for launch in taken
-        if launch.step_down is not None
+        ([desk.spec.name, str(generation), step_down.remedy, ", ".join(step_down.changes)], 1)
+        for generation, step_down in taken
+        if step_down is not None
     )
 
 
