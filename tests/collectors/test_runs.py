@@ -175,6 +175,36 @@ def test_a_broken_file_is_a_fault_that_names_it_and_leaves_the_other_runs_alone(
     assert reading.faults[0].startswith(f"{folder.path / broken}: ")
 
 
+@pytest.mark.parametrize(
+    ("file", "number"),
+    [
+        ("progress/output-0.json", '"step":5'),
+        ("progress/output-0.json", '"errors":{"nccl":5}'),
+        ("state.json", '"rss_bytes":5'),
+        ("state.json", '"exit_code":5'),
+    ],
+)
+def test_a_number_of_400_digits_is_a_fault_and_leaves_the_other_runs_alone(
+    tmp_path: Path, file: str, number: str
+) -> None:
+    ended = Ended(Outcome.CRASHED, NOW, exit_code=5)
+    folder = write(tmp_path, spec("broken"), state(rss_bytes=5, ended=ended), progress(step=5, errors={"nccl": 5}))
+    write(tmp_path, spec("whole"), state(), progress())
+    text = (folder.path / file).read_text()
+    assert number in text
+    (folder.path / file).write_text(text.replace(number, number.replace("5", "5" * 400)))
+    reading = read(tmp_path)
+    assert [run.name for run in reading.runs] == ["whole"]
+    assert reading.faults[0].startswith(f"{folder.path / file}: ")
+
+
+def test_a_file_among_the_runs_is_no_run_and_no_fault(tmp_path: Path) -> None:
+    write(tmp_path, spec(), state(), progress())
+    (tmp_path / "notes").write_text("of the user's")
+    reading = read(tmp_path)
+    assert ([run.name for run in reading.runs], reading.faults) == (["luca"], ())
+
+
 def test_a_histogram_of_another_version_is_a_fault(tmp_path: Path) -> None:
     folder = write(tmp_path, spec(), state(), progress(durations=StepDurations([1, 2], 3.0)))
     assert read(tmp_path).faults == (

@@ -2,13 +2,13 @@
 
 from msgspec import Struct, field
 
-from trainwarden.model.words import Phase
+from trainwarden.model.words import Phase, Whole
 
 
 class StepDurations(Struct, frozen=True):
     """A histogram that is accumulated where the steps are seen, and only read by the exporter."""
 
-    counts: list[int]
+    counts: list[Whole]
     """Per bucket, not cumulative; one more than ``STEP_BUCKETS`` (the last is +Inf)."""
     sum: float
     """Seconds."""
@@ -23,40 +23,40 @@ class Progress(Struct, frozen=True, kw_only=True):
 
     writer: str
     """``output`` (the follower of the terminal) or ``heartbeat``."""
-    rank: int = 0
-    generation: int
+    rank: Whole = 0
+    generation: Whole
     phase: Phase
     phase_since: float
     beat_at: float
     """When the writer last had something to read or to say."""
-    step: int | None = None
+    step: Whole | None = None
     """Steps of the whole run: the checkpoint's step plus the trainer's own count where that restarts."""
-    max_steps: int | None = None
-    epoch: int | None = None
-    max_epochs: int | None = None
+    max_steps: Whole | None = None
+    epoch: Whole | None = None
+    max_epochs: Whole | None = None
     loss: float | None = None
     last_step_at: float | None = None
-    steps_done: int = 0
+    steps_done: Whole = 0
     """Steps seen since this generation's launch."""
     durations: StepDurations | None = None
     median_step_seconds: float | None = None
-    errors: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, Whole] = field(default_factory=dict)
     """Counts by ErrorKind value, over all generations of the run."""
     last_error: str = ""
     """The newest line that held one, shortened; shown to people, never parsed."""
-    saves: int = 0
+    saves: Whole = 0
     last_save_seconds: float | None = None
     """How long the last save held the training up."""
-    nonfinite_losses: int = 0
+    nonfinite_losses: Whole = 0
     """Steps whose loss was NaN or infinite, over all generations."""
     framework: str = ""
     """``kohya``, ``hf``, ``lightning``, ``torch``: as the output shows; empty until it does."""
-    batches_per_epoch: int | None = None
-    accumulation: int | None = None
+    batches_per_epoch: Whole | None = None
+    accumulation: Whole | None = None
     """Batches of one step, where the trainer says so; with them the steps of one epoch are known."""
     counter: str | None = None
     """The bar that counts the steps, once it is known: ``steps`` in kohya's output, empty for a bar without a name."""
-    count: int | None = None
+    count: Whole | None = None
     """What that bar last said; unlike ``step`` it begins at 0 where the trainer's count does."""
-    position: int = 0
+    position: Whole = 0
     """How far the writer has read its source, bytes: a new follower goes on from there (the end of a line)."""

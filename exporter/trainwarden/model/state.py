@@ -2,16 +2,16 @@
 
 from msgspec import Struct, field
 
-from trainwarden.model.words import Identity, Outcome
+from trainwarden.model.words import Identity, Outcome, Whole
 
 
 class Resume(Struct, frozen=True):
     """From where a generation resumed."""
 
     checkpoint: str
-    epoch: int | None
+    epoch: Whole | None
     """The last epoch that the checkpoint contains."""
-    step: int | None
+    step: Whole | None
     """The last step that the checkpoint contains, where it is known."""
 
 
@@ -20,9 +20,9 @@ class Ended(Struct, frozen=True):
 
     outcome: Outcome
     at: float
-    exit_code: int | None = None
+    exit_code: Whole | None = None
     """None where a signal or an unknown end took it."""
-    signal: int | None = None
+    signal: Whole | None = None
     reason: str = ""
     """One sentence."""
     for_memory: bool = False
@@ -32,8 +32,8 @@ class Ended(Struct, frozen=True):
 class Member(Struct, frozen=True):
     """A process of the run."""
 
-    pid: int
-    start_time: int
+    pid: Whole
+    start_time: Whole
     state: str
     """The kernel's letter: R, S, D (cannot be killed now), T (stopped), Z (dead, not reaped)."""
 
@@ -53,7 +53,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     """``state.json``: the supervisor's own reading, replaced whole at every beat."""
 
     run_id: str
-    generation: int
+    generation: Whole
     open: bool
     """Whether a next generation may still be started. False: the run is over, for one reason or another."""
     beat_at: float
@@ -67,11 +67,11 @@ class RunState(Struct, frozen=True, kw_only=True):
     members_visible: bool = True
     """Whether its processes are this machine's: else nothing is known of members, CPU time and IO."""
     members: list[Member] = field(default_factory=list)
-    rss_bytes: int = 0
-    threads: int = 0
+    rss_bytes: Whole = 0
+    threads: Whole = 0
     cpu_seconds: float = 0.0
     """Of all members that live, and of those that have been reaped by them."""
-    io_bytes: int = 0
+    io_bytes: Whole = 0
     """Read and written by the members (storage and terminals)."""
     gpus: list[str] | None = None
     """The entries of the members' CUDA_VISIBLE_DEVICES (indices or UUIDs); None where it is not set."""
@@ -89,7 +89,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     """Who asked for it: ``user`` or ``receiver``."""
     wedged: bool = False
     """A member is still there ``kill_grace`` after SIGKILL: nothing may be launched."""
-    oom_kills_before: int | None = None
+    oom_kills_before: Whole | None = None
     """The kernel's count at the generation's begin: a SIGKILL beside a higher one was for want of memory."""
     remedies: list[str] = field(default_factory=list)
     """Of the guide, in force in this generation."""

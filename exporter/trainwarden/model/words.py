@@ -8,6 +8,8 @@ from msgspec import Meta, MsgspecError, Struct
 Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
 """A duration. In ``trainwarden.yml`` also written as Prometheus does: ``90s``, ``30m``, ``1h30m``."""
 
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number as every program can read it. One of 400 digits is a mistake that no metric could tell."""
 
 UNDECODABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not the structure that they should be: wrong, no UTF-8, nested too deep."""
@@ -69,8 +71,8 @@ class Identity(Struct, frozen=True):
     """One process for ever: a pid alone is reused."""
 
     boot_id: str
-    pid: int
-    start_time: int
+    pid: Whole
+    start_time: Whole
     """Field 22 of /proc/PID/stat, clock ticks after boot."""
-    pid_namespace: int
+    pid_namespace: Whole
     """Inode of the PID namespace in which ``pid`` was read."""

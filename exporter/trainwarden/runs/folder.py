@@ -148,7 +148,7 @@ class RunFolder:
     def _read(self, path: Path, decoder: msgspec.json.Decoder[T]) -> T | None:
         try:
             return decoder.decode(path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # the latter: a file that somebody left among the runs
             return None
         except (OSError, *UNDECODABLE) as error:
             raise RunFolderError(f"{path}: {error}; move the file aside to go on without it") from error
