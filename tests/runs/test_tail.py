@@ -44,6 +44,36 @@ def test_a_renamed_file_is_read_to_its_end_before_the_new_one(log: Path) -> None
     assert [tail.read(), tail.read(), tail.read()] == [b"last words\n", b"new\n", b""]
 
 
+def test_what_is_written_just_before_the_rotation_is_not_lost(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(log, "one\n")
+    tail = Tail(log)
+    tail.read()
+    was_rotated = Tail._was_rotated
+
+    def at_that_moment(self: Tail) -> bool:
+        if not log.with_suffix(".1").exists():
+            append(log, "last words\n")
+            log.rename(log.with_suffix(".1"))
+            append(log, "new\n")
+        return was_rotated(self)
+
+    monkeypatch.setattr(Tail, "_was_rotated", at_that_moment)
+    assert [tail.read(), tail.read(), tail.read()] == [b"last words\n", b"new\n", b""]
+
+
+def test_a_server_that_is_gone_is_waited_for(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(log, "one\n")
+    tail = Tail(log)
+    tail.read()
+    with monkeypatch.context() as gone:
+        gone.setattr(os, "fstat", lambda _: Path("/nowhere").stat())
+        assert tail.read() == b""
+        append(log, "two\n")
+        tail.close()
+        assert tail.read() == b""
+    assert tail.read() == b"two\n"
+
+
 def test_a_writer_that_stays_in_the_renamed_file_is_followed_while_the_new_one_is_empty(log: Path) -> None:
     with log.open("a") as writer:
         tail = Tail(log)

@@ -33,7 +33,9 @@ class Tail:
         if self._was_truncated():
             self.offset = 0
             return self._read_on()
-        if self._was_rotated():  # and read to its end, just now
+        if self._was_rotated():
+            if data := self._read_on():  # written after the last look, and before the rotation
+                return data
             self.close()
             self.offset, self.inode = 0, None
             return self._read_on() if self._open() else b""
@@ -51,8 +53,8 @@ class Tail:
             handle = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return False
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
+        found = _status(handle)
+        if found is None or not stat.S_ISREG(found.st_mode):
             os.close(handle)
             return False
         if self.inode not in (None, found.st_ino) or found.st_size < self.offset:
@@ -73,7 +75,8 @@ class Tail:
         return data
 
     def _was_truncated(self) -> bool:
-        return self._handle >= 0 and os.fstat(self._handle).st_size < self.offset
+        found = _status(self._handle)
+        return found is not None and found.st_size < self.offset
 
     def _was_rotated(self) -> bool:
         """Whether another file stands there and holds something.
@@ -85,3 +88,11 @@ class Tail:
         except OSError:
             return False
         return stat.S_ISREG(found.st_mode) and found.st_ino != self.inode and found.st_size > 0
+
+
+def _status(handle: int) -> os.stat_result | None:
+    """None where nothing is open, or its server does not answer for it any more."""
+    try:
+        return os.fstat(handle)
+    except OSError:
+        return None
