@@ -1,6 +1,5 @@
 """What is said where an answer does not come, or is not what was asked for."""
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.support.ports import free_port
+from tests.support.trickle import trickling
 from trainwarden.chain.alertmanager import Alertmanager
 from trainwarden.chain.asking import AskError
 from trainwarden.chain.grafana import Grafana
@@ -56,26 +56,10 @@ def test_a_host_that_does_not_exist() -> None:
 
 
 def test_one_who_trickles_is_waited_for_no_longer_than_the_deadline() -> None:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        over = threading.Event()
-
-        def trickle() -> None:
-            connection, _ = listening.accept()
-            with connection:
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-                while not over.wait(0.05):
-                    connection.sendall(b" ")
-
-        trickling = threading.Thread(target=trickle)
-        trickling.start()
-        began = time.monotonic()
+    began = time.monotonic()
+    with trickling() as url:
         assert said(Alertmanager(url, 0.3).receivers) == f"Alertmanager does not answer within 0.3 s at {url}"
-        assert time.monotonic() - began < 30, "not the minute that the body would take"
-        over.set()
-        trickling.join()
+    assert time.monotonic() - began < 30, "not the minute that the body would take"
 
 
 def test_a_status_that_is_no_success_is_said_with_its_words() -> None:

@@ -1,17 +1,14 @@
 """The links on this machine itself."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.users import NOBODY, an_ordinary_user, reachable
 from trainwarden.doctor import machine
 from trainwarden.doctor.finding import Status, ok
 from trainwarden.doctor.scene import Scene
-
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -19,26 +16,6 @@ def runs(state_home: Path) -> Path:
     runs = state_home / "trainwarden/runs"
     runs.mkdir(parents=True)
     return runs
-
-
-@contextmanager
-def an_ordinary_user() -> Iterator[None]:
-    """Root may do anything, so that the tests of what one may not are taken by nobody."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-def reachable(path: Path) -> None:
-    """pytest's temporary folders are for their owner only."""
-    for parent in path.parents:
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/tmp"):
-            parent.chmod(0o755)
 
 
 def test_a_folder_that_is_this_users(runs: Path) -> None:

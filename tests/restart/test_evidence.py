@@ -1,6 +1,7 @@
 """The second look: what two readings say, and the exporter asked over real HTTP with a recorded answer."""
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,10 +11,12 @@ from msgspec.structs import replace
 
 from tests.restart.world import BOOT, GPU, World, exporter_reading
 from tests.support.ports import free_port
+from tests.support.trickle import trickling
 from trainwarden.model import Member, Outcome, Phase, Progress, Resume, StepDown
 from trainwarden.restart import evidence, exporter
 from trainwarden.restart.choosing import Choice
 from trainwarden.restart.evidence import Reading
+from trainwarden.restart.exporter import Exporter
 from trainwarden.restart.facts import Facts
 
 RECORDED = (Path(__file__).parent.parent / "golden/exporter.prom").read_text()
@@ -177,7 +180,7 @@ def served() -> Iterator[tuple[str, type[Answer]]]:
 
 
 def test_the_recorded_exporter_tells_the_runs_gpus(served: tuple[str, type[Answer]]) -> None:
-    reading = exporter.read(served[0], "luca")
+    reading = Exporter(served[0]).read("luca")
     assert reading is not None
     assert (reading.driver_answers, reading.run_gpus) == (True, (GPU,))
     assert reading.gpus[GPU].utilization_ratio == 0.99
@@ -185,7 +188,7 @@ def test_the_recorded_exporter_tells_the_runs_gpus(served: tuple[str, type[Answe
 
 
 def test_a_run_that_it_does_not_know_has_unknown_gpus(served: tuple[str, type[Answer]]) -> None:
-    assert exporter.read(served[0], "nobody").run_gpus is None
+    assert Exporter(served[0]).read("nobody").run_gpus is None
 
 
 DRIVER_FAILS = RECORDED.replace('collector_success{collector="gpu"} 1.0', 'collector_success{collector="gpu"} 0.0')
@@ -195,35 +198,56 @@ def test_a_driver_that_did_not_answer_for_the_runs_gpu_is_told(served: tuple[str
     served[1].body = DRIVER_FAILS.replace(
         f'trainwarden_gpu_up{{gpu="0",uuid="{GPU}"}} 1.0', f'trainwarden_gpu_up{{gpu="0",uuid="{GPU}"}} 0.0'
     )
-    assert not exporter.read(served[0], "luca").driver_answers
+    assert not Exporter(served[0]).read("luca").driver_answers
 
 
 def test_a_card_that_hangs_says_nothing_about_a_run_on_another_one(served: tuple[str, type[Answer]]) -> None:
     served[1].body = DRIVER_FAILS
-    assert exporter.read(served[0], "luca").driver_answers
-    assert not exporter.read(served[0], "a run without a known GPU").driver_answers
+    assert Exporter(served[0]).read("luca").driver_answers
+    assert not Exporter(served[0]).read("a run without a known GPU").driver_answers
 
 
 def test_a_lost_gpu_is_not_among_those_that_answer(served: tuple[str, type[Answer]]) -> None:
     served[1].body = RECORDED.replace(
         f'trainwarden_gpu_up{{gpu="0",uuid="{GPU}"}} 1.0', f'trainwarden_gpu_up{{gpu="0",uuid="{GPU}"}} 0.0'
     )
-    assert GPU not in exporter.read(served[0], "luca").gpus
+    assert GPU not in Exporter(served[0]).read("luca").gpus
 
 
 @pytest.mark.parametrize("body", ["", "<html>a login page</html>", "go_goroutines 12\n", "\0\0\0"])
 def test_what_is_not_our_exporter_does_not_answer(served: tuple[str, type[Answer]], body: str) -> None:
     served[1].body = body
-    assert exporter.read(served[0], "luca") is None
+    assert Exporter(served[0]).read("luca") is None
 
 
 def test_an_error_is_no_answer(served: tuple[str, type[Answer]]) -> None:
     served[1].status = 500
-    assert exporter.read(served[0], "luca") is None
+    assert Exporter(served[0]).read("luca") is None
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n"], ids=["body", "head"])
+def test_one_who_trickles_is_no_answer_in_time(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporter, "TIMEOUT", 0.3)
+    began = time.monotonic()
+    with trickling(head) as url:
+        asked = Exporter(url)
+        assert asked.read("luca") is None
+        assert asked.read("luca") is None, "nor is it asked again meanwhile"
+    assert time.monotonic() - began < 10, "a decision is not held up for ever"
+
+
+def test_an_answer_that_came_late_says_nothing_about_now(
+    served: tuple[str, type[Answer]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Exporter(served[0])
+    joined = asked._deadline
+    early = joined.run(asked._ask)
+    monkeypatch.setattr(joined, "run", lambda _: early)
+    assert asked.read("luca") is None
 
 
 def test_nobody_there_is_no_answer() -> None:
-    assert exporter.read(f"http://127.0.0.1:{free_port()}/metrics", "luca") is None
+    assert Exporter(f"http://127.0.0.1:{free_port()}/metrics").read("luca") is None
 
 
 @pytest.mark.parametrize(

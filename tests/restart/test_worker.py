@@ -1,12 +1,14 @@
 """The thread that acts: several runs, runs that come and go, damaged files, and only one receiver."""
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.restart.world import World
+from tests.support.users import NOBODY, an_ordinary_user, reachable
 from tests.support.wait import wait_until
 from trainwarden import system
 from trainwarden.config import Config
@@ -76,6 +78,18 @@ def test_what_a_killed_receiver_left_open_is_taken_up_at_the_start(world: World,
 def test_a_run_that_nobody_knows_is_foreign(worker: Worker) -> None:
     worker.start()
     assert worker.take_in(notice("nobody")) is Intake.FOREIGN
+
+
+def test_a_run_of_another_user_is_none_of_ours(world: World, worker: Worker, caplog: pytest.LogCaptureFixture) -> None:
+    other = world.root / "other"
+    other.mkdir()
+    (other / "run.json").touch()
+    other.chmod(0)
+    reachable(other)
+    with an_ordinary_user():
+        assert worker.take_in(notice("other")) is Intake.FOREIGN
+    mend = f"sudo chown -R {NOBODY if os.geteuid() == 0 else os.geteuid()} {other}"
+    assert f"run 'other': is another user's, and left to him; if it is yours, give it back: {mend}" in caplog.text
 
 
 def test_a_second_receiver_is_refused_in_one_sentence(world: World, worker: Worker) -> None:

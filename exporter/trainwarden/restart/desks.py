@@ -47,13 +47,14 @@ class Desks:
             self._faults = {name: fault for name, fault in self._faults.items() if name in runs}
 
     def find(self, name: str) -> Desk | None:
-        """The desk of a run, None where there is none. Raises ``RunFolderError`` where its files are damaged.
+        """The desk of a run; None where there is none, or only another user's.
 
-        One that is known is found without waiting for ``refresh``, which reads the files of every run.
+        Raises ``RunFolderError`` where its files are damaged. One that is known is found without waiting for
+        ``refresh``, which reads the files of every run.
         """
         if known := self._known(name):
             return known.desk
-        if not RunFolder(name, self._root).spec_path.is_file():
+        if not self._is_ours(name):
             return None
         with self._lock:
             self._see(name)
@@ -70,6 +71,19 @@ class Desks:
         """Names of the runs that have no desk because their files are damaged."""
         with self._lock:
             return sorted(self._faults)
+
+    def _is_ours(self, name: str) -> bool:
+        """Whether there is such a run, and in a folder that this user may look into."""
+        folder = RunFolder(name, self._root)
+        try:
+            folder.spec_path.stat()
+        except PermissionError:
+            mend = f"sudo chown -R {os.geteuid()} {folder.path}"
+            log.warning("run '%s': is another user's, and left to him; if it is yours, give it back: %s", name, mend)
+            return False
+        except OSError:
+            return False
+        return True
 
     def _known(self, name: str) -> _Place | None:
         """The place of a run whose ``run.json`` is still the one that was read."""

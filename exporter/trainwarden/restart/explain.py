@@ -44,7 +44,7 @@ def _tools(config: Config) -> Tools:
     return Tools(
         config=config,
         launcher_for=partial(SupervisorLauncher, by="user"),
-        read_exporter=partial(exporter.read, config.receiver.exporter_url),
+        read_exporter=exporter.Exporter(config.receiver.exporter_url).read,
         boot_id=system.boot_id(),
     )
 

@@ -3,6 +3,7 @@
 The receiver's process never calls the GPU driver itself, which may hang.
 """
 
+import time
 from collections.abc import Callable, Iterator
 
 import requests
@@ -11,10 +12,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from trainwarden import names
+from trainwarden.deadline import Deadline, OverdueError
 from trainwarden.names import Family
 
 TIMEOUT = 10.0
-"""Seconds, as Prometheus' own scrape timeout: the exporter may be waiting for a driver that hangs."""
+"""Seconds for a whole answer, as Prometheus' own scrape timeout: the exporter may wait for a driver that hangs."""
 
 _ANEW = {"Cache-Control": "no-cache"}
 """The exporter hands a reading of the GPUs on for a moment; evidence must not be older than what it is held against."""
@@ -42,16 +44,32 @@ class ExporterReading(Struct, frozen=True, kw_only=True):
     """Every GPU of the machine that answers, by UUID."""
 
 
-def read(url: str, run: str) -> ExporterReading | None:
-    """Ask the exporter at ``url`` about ``run``. None where it does not answer, or not with metrics."""
-    with requests.Session() as session:
-        session.trust_env = False  # a proxy of the environment does not know this machine
+class Exporter:
+    """The exporter at ``url``; one question at a time."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        # A timeout of requests is for each read: what trickles would hold a decision up for ever.
+        self._deadline: Deadline[tuple[float, str]] = Deadline(f"the exporter at {url}", TIMEOUT)
+
+    def read(self, run: str) -> ExporterReading | None:
+        """What it says about ``run``. None where it does not answer whole within ``TIMEOUT``, or not with metrics."""
+        asked = time.monotonic()
         try:
-            answer = session.get(url, headers=_ANEW, timeout=TIMEOUT)
-            answer.raise_for_status()
-            return parse(answer.text, run)
-        except (requests.RequestException, ValueError):
+            began, text = self._deadline.run(self._ask)
+            # The answer to an earlier question, which came late, says nothing about now.
+            return parse(text, run) if began >= asked else None
+        except (requests.RequestException, OverdueError, ValueError):
             return None
+
+    def _ask(self) -> tuple[float, str]:
+        """When it was asked, and its answer."""
+        began = time.monotonic()
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy of the environment does not know this machine
+            answer = session.get(self._url, headers=_ANEW, timeout=TIMEOUT)
+            answer.raise_for_status()
+            return began, answer.text
 
 
 def parse(text: str, run: str) -> ExporterReading:

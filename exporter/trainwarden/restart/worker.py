@@ -50,7 +50,7 @@ class Worker:
         tools = Tools(
             config=config,
             launcher_for=launcher_for,
-            read_exporter=read_exporter or partial(exporter.read, config.receiver.exporter_url),
+            read_exporter=read_exporter or exporter.Exporter(config.receiver.exporter_url).read,
             boot_id=system.boot_id(),
         )
         self._root = root
