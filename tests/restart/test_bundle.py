@@ -8,7 +8,7 @@ import pytest
 
 from tests.restart.world import World, exporter_reading, ledger
 from trainwarden.restart import bundle
-from trainwarden.restart.events import Captured
+from trainwarden.restart.events import Captured, Decided
 from trainwarden.restart.facts import Facts
 from trainwarden.restart.states import RestartReason, State
 
@@ -62,8 +62,22 @@ def test_only_the_newest_bundles_are_kept(world: World) -> None:
         made = write(world, 1000.0 + number)
         os.utime(made, (number, number))
     names = {path.name for path in world.folder.evidence_path.iterdir()}
-    assert len(names) == bundle.KEPT and "1-1014" in names and "1-1000" not in names
+    assert len(names) == bundle.KEPT and "1-1014.000000" in names and "1-1000.000000" not in names
 
 
 def test_writing_it_again_after_a_kill_is_the_same_bundle(world: World) -> None:
     assert write(world, 1000.5) == write(world, 1000.5)
+
+
+def test_a_second_decision_about_a_case_leaves_the_evidence_of_the_first(world: World) -> None:
+    desk = world.desk()
+    world.alert(desk)
+    desk.write(Decided(reason=RestartReason.HUNG, facts=Facts(step=500)), world.now(), desk.history)
+    world.folder.pause()
+    world.run(desk, 5)
+    assert desk.history.state is State.HELD
+    (first,) = (path.read_bytes() for path in world.folder.evidence_path.glob("*/decision.json"))
+    world.folder.resume()
+    world.run(desk, 120)
+    both = [path.read_bytes() for path in world.folder.evidence_path.glob("*/decision.json")]
+    assert len(both) == 2 and first in both

@@ -52,6 +52,12 @@ def test_a_process_that_is_gone_and_a_folder_that_cannot_be_written_stop_nothing
     capture.write(RunFolder("file", folder.path), 1, [])
 
 
+def test_what_a_first_stop_found_is_kept(folder: RunFolder, sleeper: Member) -> None:
+    capture.write(folder, 1, [sleeper])
+    capture.write(folder, 1, [])
+    assert f"=== {sleeper.pid}" in (folder.evidence_path / "1-stop" / capture.FILE).read_text()
+
+
 def test_py_spy_is_asked_where_it_is_installed(
     folder: RunFolder, sleeper: Member, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import resource
 import signal
 import subprocess
 import sys
@@ -220,3 +221,25 @@ def test_stop_of_an_unknown_run_names_the_known_ones(runs: Runs) -> None:
     until_closed(runs.start(["/bin/true"], name="nora"))
     with pytest.raises(RunFolderError, match="no run 'luca'; runs here: nora"):
         viewer.stop(RunFolder("luca"))
+
+
+def test_a_run_whose_end_the_disk_does_not_take_is_said_to_have_ended_and_closes_once_it_does(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(viewer, "_STOP_MARGIN", 1.0)
+    folder = runs.start(TICKING)
+    until_output(folder, "tick 3")
+    mine = [keeper_pid(folder), state(folder).supervisor.pid]
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    for pid in mine:  # the full disk that a test can have: no file may grow
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
+    with pytest.raises(RunFolderError) as caught:
+        viewer.stop(folder)
+    assert str(caught.value) == (
+        f"run 'luca': all its processes have ended, and how cannot be written into {folder.path} (is the disk full?); "
+        "it is over as soon as that can be"
+    )
+    for pid in mine:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+    found = until_closed(folder)
+    assert found.ended is not None and found.ended.outcome is Outcome.STOPPED_BY_USER

@@ -1,8 +1,8 @@
 """The evidence of one decision, as files in the run folder: for the human who asks in the morning why it was restarted.
 
-``evidence/<generation>-<alert's moment>/`` holds the decision with its facts, what was printed last, the run's own
-files, and the GPUs; what the processes were doing is added by the supervisor, which alone sees them, before it stops
-them. Bounded in size and number: nothing here may fill the disk that the training needs.
+``evidence/<generation>-<moment of the decision>/`` holds the decision with its facts, what was printed last, the run's
+own files, and the GPUs; what the processes were doing is added by the supervisor, which alone sees them, before it
+stops them. Bounded in size and number: nothing here may fill the disk that the training needs.
 """
 
 import shutil
@@ -24,8 +24,11 @@ TAIL_BYTES = 256 * 1024
 def write(
     folder: RunFolder, *, generation: int, at: float, reason: RestartReason, facts: Facts, gpus: ExporterReading | None
 ) -> Path:
-    """Write the bundle, anew where a killed receiver had begun it. ``at``: Unix seconds. Raises ``OSError``."""
-    bundle = folder.evidence_path / f"{generation}-{int(at)}"
+    """Write the bundle, anew where a killed receiver had begun it. Raises ``OSError``.
+
+    ``at``: when it was decided, Unix seconds; so that no decision's evidence is written over by another's.
+    """
+    bundle = folder.evidence_path / f"{generation}-{at:.6f}"
     bundle.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(bundle / "decision.json", {"reason": reason, "generation": generation, "at": at, "facts": facts})
     _write(bundle / "gpus.json", gpus)

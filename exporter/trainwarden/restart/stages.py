@@ -49,7 +49,7 @@ def capture(desk: Desk, _: Moment) -> AnyEvent | None:
         folder = bundle.write(
             desk.folder,
             generation=case.generation,
-            at=case.opened_at,
+            at=case.opened_at + case.since - case.opened,
             reason=_reason(case),
             facts=facts,
             gpus=gpus,

@@ -54,7 +54,7 @@ def stop(run_id: str) -> None:
     if spec is not None and spec.run_id == run_id and _is_alive(folder):
         show.say("Stopping the demo training")
         if why_not := _trainwarden("stop", NAME):
-            show.say(f"The demo training was not stopped. {why_not}")
+            show.say(f"The demo training is not over yet. {why_not}")
 
 
 def _is_alive(folder: RunFolder) -> bool:

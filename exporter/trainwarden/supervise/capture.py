@@ -25,12 +25,16 @@ _FACTS = ("State", "PPid", "VmRSS", "VmSwap", "Threads", "voluntary_ctxt_switche
 
 
 def write(folder: RunFolder, generation: int, members: list[Member], proc: Path = system.PROC) -> None:
-    """Write ``processes.txt`` into the newest evidence of this generation. Never raises: a stop must not fail by it."""
+    """Write ``processes.txt`` into the newest evidence of this generation, where there is none yet.
+
+    Never raises: a stop must not fail by it.
+    """
     with suppress(OSError):
         bundle = _newest(folder, generation)
         bundle.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = "\n".join((*_of_kernel(members, proc), *_of_python(members)))
-        (bundle / FILE).write_bytes(text.encode(errors="replace")[:MAX_BYTES])
+        with (bundle / FILE).open("xb") as file:  # a second stop finds what the first one has left of the processes
+            file.write(text.encode(errors="replace")[:MAX_BYTES])
 
 
 def _newest(folder: RunFolder, generation: int) -> Path:

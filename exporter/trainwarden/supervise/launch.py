@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 
 from msgspec import structs
@@ -30,7 +31,7 @@ _STAYS = {"archive", KEEPER_LOCK, SUPERVISOR_LOCK}
 def launch(planned: Plan) -> RunFolder:
     """Start the run and return when it lives (or has ended already). Raises ``TrainwardenError``.
 
-    A former run of the same name is moved aside within the folder, into ``archive/<its run id>/``.
+    A former run of the same name is moved aside within the folder, into a new folder ``archive/<its run id>/``.
     """
     folder = RunFolder(planned.spec.name)
     with _interrupt_put_off(folder):
@@ -119,16 +120,29 @@ def _read_former(folder: RunFolder) -> RunSpec | None:
 
 
 def archive(folder: RunFolder) -> None:
-    """Move a former run's files aside; nothing is deleted. ``run.json`` goes last: it names where the others go."""
+    """Move a former run's files aside; nothing is deleted, and nothing that was moved before is written over.
+
+    ``run.json`` goes last: it names where the others go.
+    """
     former = _read_former(folder)
     if former is None and not folder.spec_path.exists():
         return
-    target = folder.path / "archive" / (former.run_id if former else f"damaged-{os.getpid()}")
-    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target = _new_folder(folder.path / "archive", former.run_id if former else "damaged")
     for path in sorted(folder.path.iterdir(), key=lambda path: path == folder.spec_path):
         if path.name not in _STAYS:
             path.replace(target / path.name)
     folder.create()
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """Make ``parent/name``; where there is one already (a move that was cut short), ``parent/name.2`` and so on."""
+    parent.mkdir(mode=0o700, exist_ok=True)
+    names = chain([name], (f"{name}.{number}" for number in count(2)))
+    for path in map(parent.joinpath, names):
+        with suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+            return path
+    raise AssertionError("numbers do not end")
 
 
 def found_at_launch(spec: RunSpec) -> dict[str, str]:

@@ -53,14 +53,25 @@ def stop(folder: RunFolder) -> None:
     deadline = time.monotonic() + spec.limits.term_grace + spec.limits.kill_grace + _STOP_MARGIN
     while is_attended(folder):
         if time.monotonic() > deadline:
-            raise RunFolderError(f"run '{folder.name}': still stopping{_who_is_left(folder)}")
+            raise RunFolderError(f"run '{folder.name}': {_why_not_over(folder)}")
         time.sleep(_EVERY)
 
 
-def _who_is_left(folder: RunFolder) -> str:
-    state = folder.read_state()
+def _why_not_over(folder: RunFolder) -> str:
+    """As its supervisor has it: what stands in the folder is old where the disk is full."""
+    try:
+        state: RunState | None = control.ask(folder, control.Probe())
+    except TrainwardenError:
+        state = folder.read_state()
     left = [str(m.pid) for m in state.members if m.state not in DEAD_STATES] if state else []
-    return f"; a driver or a disk may hold pid {', '.join(left)}, and only a reboot may help" if left else ""
+    if left:
+        return f"still stopping; a driver or a disk may hold pid {', '.join(left)}, and only a reboot may help"
+    if state is not None and state.members_visible and state.ended is None:
+        return (
+            f"all its processes have ended, and how cannot be written into {folder.path} (is the disk full?); it is "
+            "over as soon as that can be"
+        )
+    return "still stopping"
 
 
 @contextmanager
