@@ -171,9 +171,14 @@ def oom_kills(proc: Path = PROC) -> int | None:
 
 
 def state_root() -> Path:
-    """``$XDG_STATE_HOME/trainwarden``, by default ``~/.local/state/trainwarden`` (XDG base directories)."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-    return Path(base) / "trainwarden"
+    """``$XDG_STATE_HOME/trainwarden``, by default ``~/.local/state/trainwarden``."""
+    return base_folder("XDG_STATE_HOME", ".local/state") / "trainwarden"
+
+
+def base_folder(variable: str, default: str) -> Path:
+    """One of the XDG base directories, ``default`` below the home; a relative path counts as not set, as they say."""
+    named = Path(os.environ.get(variable, ""))
+    return named if named.is_absolute() else Path.home() / default
 
 
 def monotonic() -> float:

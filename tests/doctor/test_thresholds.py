@@ -105,7 +105,8 @@ def test_people_read_them_in_human_units(configuration: Path, monkeypatch: pytes
     (swap,) = [line for line in lines if "swap_used_bytes" in line and "warning" in line]
     assert "1 GiB" in swap
     assert "machine: thresholds in trainwarden.yml" in swap
-    (hung,) = [line for line in thresholds("--run", "luca").stdout.splitlines() if "│ hung" in line]
+    lines = thresholds("--run", "luca").stdout.splitlines()
+    (hung,) = [line for line in lines if "checkpoint_age_seconds: hung" in line]
     assert "20 min" in hung
     assert "run: thresholds in run.json" in hung
 
@@ -136,4 +137,6 @@ def test_what_one_writes_into_the_configuration_is_never_cut(
     configuration: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    assert "…" not in thresholds("--run", "luca").stdout
+    printed, known = thresholds().stdout, (*guide.MACHINE, *guide.RUN)
+    assert "…" not in printed
+    assert {threshold.signal for threshold in known if f" {threshold.signal}: " not in printed} == set()

@@ -278,7 +278,7 @@ def test_nothing_of_a_run_is_left_where_the_training_cannot_be_found(trainings: 
 
 
 def test_only_an_attached_run_can_be_detached(trainings: Trainings, state_home: Path) -> None:
-    with pytest.raises(RunFolderError, match="no run 'luca'; runs here: none"):
+    with pytest.raises(RunFolderError, match=r"there is no run 'luca' in .*; runs there: none"):
         observe.detach(RunFolder("luca"))
 
 

@@ -25,9 +25,10 @@ def test_a_name_that_is_no_folder_name_is_refused(name: str, tmp_path: Path) -> 
 
 def test_the_state_root_follows_the_xdg_convention(state_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert state_root() == state_home / "trainwarden"
-    monkeypatch.setenv("XDG_STATE_HOME", "")
     monkeypatch.setenv("HOME", "/home/luca")
-    assert state_root() == Path("/home/luca/.local/state/trainwarden")
+    for absent in ("", "relative"):
+        monkeypatch.setenv("XDG_STATE_HOME", absent)
+        assert state_root() == Path("/home/luca/.local/state/trainwarden")
 
 
 def test_what_is_written_is_read_and_what_is_absent_is_none(tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_readers_prefer_the_heartbeat_and_only_this_generations_rank_0() -> None
 def test_a_run_is_paused_and_resumed_as_often_as_one_likes(tmp_path: Path) -> None:
     folder = RunFolder("luca", tmp_path)
     folder.create()
-    folder.spec_path.touch()
+    folder.write_spec(SPEC)
     for _ in range(2):
         folder.pause()
         assert folder.pause_path.exists()
@@ -95,5 +96,15 @@ def test_a_run_is_paused_and_resumed_as_often_as_one_likes(tmp_path: Path) -> No
 def test_a_run_that_is_not_there_cannot_be_paused(tmp_path: Path) -> None:
     folder = RunFolder("lucca", tmp_path)
     for wish in (folder.pause, folder.resume):
-        with pytest.raises(RunFolderError, match=rf"^there is no run 'lucca' in {tmp_path}$"):
+        with pytest.raises(RunFolderError, match=rf"^there is no run 'lucca' in {tmp_path}; runs there: none$"):
             wish()
+
+
+def test_a_copied_folder_cannot_be_paused_nor_is_it_named_beside_the_others(tmp_path: Path) -> None:
+    for name in ("luca", "luca-copy"):
+        folder = RunFolder(name, tmp_path)
+        folder.create()
+        folder.write_spec(SPEC)
+    with pytest.raises(RunFolderError, match=r"^there is no run 'luca-copy' in .*; runs there: luca$"):
+        folder.pause()
+    assert not folder.pause_path.exists()

@@ -219,7 +219,7 @@ def test_stop_waits_until_the_run_is_over(runs: Runs) -> None:
 
 def test_stop_of_an_unknown_run_names_the_known_ones(runs: Runs) -> None:
     until_closed(runs.start(["/bin/true"], name="nora"))
-    with pytest.raises(RunFolderError, match="no run 'luca'; runs here: nora"):
+    with pytest.raises(RunFolderError, match=r"there is no run 'luca' in .*; runs there: nora"):
         viewer.stop(RunFolder("luca"))
 
 

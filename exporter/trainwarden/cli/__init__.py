@@ -40,6 +40,7 @@ class _Group(click.Group):
     "config_file",
     type=click.Path(dir_okay=False),
     envvar=configuration.ENVIRONMENT,
+    show_envvar=True,
     help="The configuration file. By default ./trainwarden.yml, then ~/.config/trainwarden/trainwarden.yml.",
 )
 @click.pass_context

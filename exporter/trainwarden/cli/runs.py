@@ -20,9 +20,9 @@ from trainwarden.cli.shared import given, load, of_a_training, warn
     type=click.Choice(["tmux", "command", "docker", "slurm"]),
     help="What starts it instead (docs/launchers/README.md).",
 )
-@click.option("--adapt", type=click.Choice(["guide"]), help="Step down by the guide after an out-of-memory error.")
+@click.option("--adapt", type=click.Choice(["guide"]), help="Step down by the guide when memory runs out.")
 @click.option("--detach", "-d", is_flag=True, help="Return at once instead of showing the output.")
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- CMD...]")
 @click.pass_context
 def run(ctx: click.Context, /, name: str, command: tuple[str, ...], detach: bool, **options: Any) -> None:
     """Start the training CMD... under the name NAME and show its output.

@@ -66,7 +66,12 @@ _port = click.IntRange(1, 65535)
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as JSON.")
 @click.pass_context
 def up(ctx: click.Context, /, detach: bool, demo: bool | None, as_json: bool, **ports: int | None) -> None:
-    """Bring up exporter, receiver, Prometheus and Alertmanager on this machine, without Docker."""
+    """Bring up exporter, receiver, Prometheus and Alertmanager on this machine, without Docker.
+
+    \b
+    trainwarden up           until Ctrl-C, with a demo training where you have no run
+    trainwarden up --detach  in the background, until trainwarden down
+    """
     from trainwarden.stack import lifecycle
 
     given = {name.removesuffix("_port"): port for name, port in ports.items() if port is not None}

@@ -7,7 +7,13 @@ import click
 
 from trainwarden.cli.shared import load
 
-SERVICES = ("exporter", "receiver", "prometheus", "alertmanager", "grafana")
+_SERVICES = {
+    "exporter": "the exporter",
+    "receiver": "the receiver",
+    "prometheus": "Prometheus",
+    "alertmanager": "Alertmanager",
+    "grafana": "Grafana",
+}
 
 
 @click.command(short_help="Show the thresholds in force, and their sources.")
@@ -63,9 +69,12 @@ def drill(ctx: click.Context, fault: str, tell: bool, factor: float, as_json: bo
 
 def _addresses(command: Any) -> Any:
     """Where each service answers, if it is not the stack of `trainwarden up` or at its usual port."""
-    for name in reversed(SERVICES):
+    for name, title in reversed(_SERVICES.items()):
         command = click.option(
-            f"--{name}", metavar="URL", envvar=f"TRAINWARDEN_{name.upper()}_URL", help=f"Where {name} answers."
+            f"--{name}",
+            metavar="URL",
+            envvar=f"TRAINWARDEN_{name.upper()}_URL",
+            help=f"Where {title} answers.",
         )(command)
     return command
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from trainwarden import guide
+from trainwarden import guide, system
 from trainwarden.config.checks import (
     check_run,
     check_services,
@@ -75,7 +75,7 @@ def find(explicit: str | None = None) -> Path | None:
     named = explicit or os.environ.get(ENVIRONMENT)
     if named:
         return Path(named)
-    user = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "trainwarden" / FILE_NAME
+    user = system.base_folder("XDG_CONFIG_HOME", ".config") / "trainwarden" / FILE_NAME
     return next((path for path in (Path(FILE_NAME), user) if path.is_file()), None)
 
 

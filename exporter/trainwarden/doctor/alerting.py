@@ -107,10 +107,10 @@ def arrival(scene: Scene) -> Finding:
     age = min((time.time() - alert.updated_at.timestamp() for alert in arrived), default=None)
     if age is not None and age <= ARRIVAL_SECONDS:
         return ok(f"{WATCHDOG} came {max(age, 0):.0f} s ago")
-    sent_to = ", ".join(url.removesuffix("/api/v2/alerts") for url in scene.prometheus.alertmanagers())
     since = f"came last {units.duration(age)} ago" if age is not None else "has not come"
+    sent_to = [url.removesuffix("/api/v2/alerts") for url in scene.prometheus.alertmanagers()]
     lost = failed(
-        f"{WATCHDOG} {since}, though Prometheus sends to {sent_to}",
+        f"{WATCHDOG} {since}" + (f", though Prometheus sends to {', '.join(sent_to)}" if sent_to else " yet"),
         "Write the address at which Prometheus reaches this Alertmanager into targets/alertmanager.yml.",
     )
     return scene.bear_with(lost)

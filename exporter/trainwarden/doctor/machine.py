@@ -21,7 +21,7 @@ def configuration(scene: Scene) -> Finding:
     except ConfigurationError as error:
         return failed(str(error), "Mend the file at the place named; `trainwarden config` checks it.")
     except TrainwardenError as error:
-        return failed(str(error), "Take the stack down and up: trainwarden down && trainwarden up --detach")
+        return failed(str(error), "Do that, and bring the stack up again: trainwarden up --detach")
     source = str(scene.config_file) if scene.config_file else "no trainwarden.yml: the guide's numbers"
     return ok(f"{source}; {'the stack of `trainwarden up` runs' if scene.in_stack else 'no stack of `trainwarden up`'}")
 

@@ -26,6 +26,15 @@ def doctor(config_file: Path | None, given: Mapping[str, str | None], token_file
     return holds(examined)
 
 
+def _mends(examined: list[Examined]) -> dict[str, list[Examined]]:
+    """What there is to do, each once, and the links that it mends."""
+    found: dict[str, list[Examined]] = {}
+    for one in examined:
+        if one.status in (Status.WARNING, Status.FAILED):
+            found.setdefault(one.mend, []).append(one)
+    return found
+
+
 def _print(examined: list[Examined]) -> None:
     console = Console()
     table = Table("link", "", title="the chain", title_justify="left", title_style="bold")
@@ -34,9 +43,9 @@ def _print(examined: list[Examined]) -> None:
         style = _STYLES[one.status]
         table.add_row(one.title, f"[{style}]{one.status.value}[/]", escape(one.found))
     console.print(table)
-    amiss = [one for one in examined if one.status in (Status.WARNING, Status.FAILED)]
-    for one in amiss:
-        console.print(f"[{_STYLES[one.status]}]{one.title}:[/] ", end="")
-        console.print(one.mend, markup=False, highlight=False, soft_wrap=True)
+    for mend, links in _mends(examined).items():
+        titles = ", ".join(f"[{_STYLES[one.status]}]{one.title}[/]" for one in links)
+        console.print(f"{titles}: ", end="", soft_wrap=True)
+        console.print(mend, markup=False, highlight=False, soft_wrap=True)
     if holds(examined):
         console.print("[green]The chain holds.[/]")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -27,6 +28,10 @@ _UNITS = {
 }
 _STYLES = {Source.MACHINE: "yellow", Source.RUN: "yellow", Source.PROFILE: "cyan", Source.RHYTHM: "cyan"}
 """Where a number is not the guide's own."""
+
+
+_NARROW = 100
+"""Columns of a terminal below which a line does not hold a whole threshold."""
 
 
 class Row(Struct, frozen=True):
@@ -118,20 +123,22 @@ def _next_launch(config: Config, name: str, given: Mapping[str, Mapping[str, flo
 def _print(found: InForce) -> None:
     console = Console()
     if found.machine:
-        console.print(_table("this machine", found.machine))
+        console.print(_table("this machine", found.machine, narrow=console.width < _NARROW))
     for name, rows in found.runs.items():
-        console.print(_table(f"run {name}", rows))
+        console.print(_table(f"run {name}", rows, narrow=console.width < _NARROW))
 
 
-def _table(title: str, rows: list[Row]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in ("signal", "level", "value", "meaning", "source"):
-        number = column == "value"
-        # Folded: what one writes into trainwarden.yml is never cut.
-        table.add_column(column, justify="right" if number else "left", no_wrap=number, overflow="fold")
+def _table(title: str, rows: list[Row], *, narrow: bool) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    # Never cut, for one writes it into trainwarden.yml: a narrow terminal has the level below its signal.
+    signal = max(len(row.signal) for row in rows) + 1
+    table.add_column("threshold", overflow="fold", width=signal if narrow else None)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("meaning", overflow="fold")
+    table.add_column("source", overflow="fold")
     for row in rows:
         source = row.where if row.source == Source.TRAINWARDEN else f"{row.source.value}: {row.where}"
         source = row.where if row.source == Source.GUIDE else source
         style = _STYLES.get(row.source)
-        table.add_row(row.signal, row.level, units.of(row.value, row.signal), row.meaning, source, style=style)
+        table.add_row(f"{row.signal}: {row.level}", units.of(row.value, row.signal), row.meaning, source, style=style)
     return table

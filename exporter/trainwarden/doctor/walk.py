@@ -25,7 +25,10 @@ class Link(NamedTuple):
     """What to do where it cannot even be asked."""
 
 
-_START = "Start it (trainwarden up --detach, or docker compose up -d); if it runs elsewhere, name its address: --{} URL"
+_START = (
+    "Start it (trainwarden up --detach, or docker compose up -d); if it runs elsewhere, name its address by its flag"
+    " (trainwarden doctor --help)"
+)
 _LOGIN = (
     "Give its user and password with its address, in the environment: TRAINWARDEN_{}_URL=https://user:password@host"
 )
@@ -35,24 +38,24 @@ LINKS = (
     Link("configuration", "configuration", machine.configuration),
     Link("folder", "folder of the runs", machine.folder),
     Link("driver", "GPU driver", machine.driver),
-    Link("exporter", "exporter", readings.exporter, ("configuration",), _START.format("exporter")),
+    Link("exporter", "exporter", readings.exporter, ("configuration",), _START),
     Link("thresholds", "thresholds", readings.thresholds, ("exporter",)),
-    Link("prometheus", "Prometheus", scraping.prometheus, ("configuration",), _START.format("prometheus")),
+    Link("prometheus", "Prometheus", scraping.prometheus, ("configuration",), _START),
     Link("exporter-target", "Prometheus → exporter", scraping.exporter_target, ("exporter", "prometheus")),
-    Link("receiver", "receiver", acting.receiver, ("configuration",), _START.format("receiver")),
+    Link("receiver", "receiver", acting.receiver, ("configuration",), _START),
     Link("receiver-target", "Prometheus → receiver", scraping.receiver_target, ("receiver", "prometheus")),
     Link("machine-name", "name of the machine", scraping.same_machine, ("exporter-target", "receiver-target")),
     Link("rules", "rules", alerting.rules, ("prometheus",)),
     Link("evaluation", "evaluation of the rules", alerting.evaluation, ("rules",)),
     Link("watchdog", "watchdog fires", alerting.watchdog, ("evaluation",)),
-    Link("alertmanager", "Alertmanager", alerting.alertmanager, ("configuration",), _START.format("alertmanager")),
+    Link("alertmanager", "Alertmanager", alerting.alertmanager, ("configuration",), _START),
     Link("sending", "Prometheus → Alertmanager", alerting.sending, ("prometheus", "alertmanager")),
     Link("arrival", "watchdog arrives", alerting.arrival, ("watchdog", "sending")),
     Link("route", "Alertmanager → receiver", acting.route, ("alertmanager", "receiver")),
     Link("token", "token", acting.token, ("route",)),
     Link("mode", "may the receiver act", acting.mode, ("receiver",)),
     Link("people", "Alertmanager → people", telling.people, ("alertmanager",)),
-    Link("grafana", "Grafana", telling.grafana, ("configuration",), _START.format("grafana")),
+    Link("grafana", "Grafana", telling.grafana, ("configuration",), _START),
 )
 """In the order in which they are walked."""
 

@@ -17,7 +17,7 @@ from trainwarden.observe.record import OUTPUT_LOCK, Observed, Pane
 from trainwarden.observe.training import Training, find
 from trainwarden.runs import control
 from trainwarden.runs.attendance import KEEPER_LOCK, SUPERVISOR_LOCK, is_attended, is_held
-from trainwarden.runs.folder import RunFolder, list_runs
+from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import launch, plan
 from trainwarden.supervise.detach import lock, start
 
@@ -79,9 +79,7 @@ def attach(name: str, what: What, config: Config) -> Attached:
 
 def detach(folder: RunFolder) -> None:
     """End the watch; the training goes on. Raises ``RunFolderError`` where there is none to end."""
-    spec = folder.read_spec()
-    if spec is None:
-        raise RunFolderError(f"no run '{folder.name}'; runs here: {', '.join(list_runs()) or 'none'}")
+    spec = folder.require_spec()
     if not spec.attached:
         raise RunFolderError(
             f"run '{folder.name}' was started by trainwarden, so there is nothing to detach; "

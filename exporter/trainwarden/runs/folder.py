@@ -100,22 +100,26 @@ class RunFolder:
 
     def pause(self) -> None:
         """Have the receiver leave the run alone. Raises ``RunFolderError`` where there is no such run."""
-        self._require()
+        self.require_spec()
         self.pause_path.touch(mode=0o600)
 
     def resume(self) -> None:
         """The opposite of ``pause``. Raises ``RunFolderError`` where there is no such run."""
-        self._require()
+        self.require_spec()
         self.pause_path.unlink(missing_ok=True)
-
-    def _require(self) -> None:
-        if not self.spec_path.exists():
-            raise RunFolderError(f"there is no run '{self.name}' in {self.path.parent}")
 
     def read_spec(self) -> RunSpec | None:
         """Read ``run.json``; None also where it is another run's: a copied folder is not the run that it tells of."""
         spec = self._read(self.spec_path, _SPEC)
         return spec if spec is None or spec.name == self.name else None
+
+    def require_spec(self) -> RunSpec:
+        """Read ``run.json``. Raises ``RunFolderError`` where there is no such run."""
+        spec = self.read_spec()
+        if spec is None:
+            others = ", ".join(name for name in list_runs(self.path.parent) if name != self.name) or "none"
+            raise RunFolderError(f"there is no run '{self.name}' in {self.path.parent}; runs there: {others}")
+        return spec
 
     def write_spec(self, spec: RunSpec) -> None:
         """Replace ``run.json``."""

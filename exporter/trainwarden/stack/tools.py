@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import requests
 
+from trainwarden import system
 from trainwarden.errors import StackError
 from trainwarden.stack import apt, release, version
 from trainwarden.stack.relocate import relocate_alertmanager
@@ -83,8 +84,7 @@ def default_folder() -> Path:
     """Where fetched programs are kept: ``$TRAINWARDEN_TOOLS``, else under ``$XDG_CACHE_HOME``."""
     if named := os.environ.get(FOLDER_ENVIRONMENT):
         return Path(named).absolute()
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "trainwarden" / "tools"
+    return system.base_folder("XDG_CACHE_HOME", ".cache") / "trainwarden" / "tools"
 
 
 def locate(folder: Path, say: Say) -> Tools:

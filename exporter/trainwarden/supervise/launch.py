@@ -70,9 +70,10 @@ def _begin(folder: RunFolder, planned: RunSpec, held: int) -> RunSpec:
 
 def attend(folder: RunFolder) -> None:
     """Supervise again a run that an engine launched, and whose supervisor is gone. Raises ``TrainwardenError``."""
-    spec = folder.read_spec()
-    if spec is None or spec.launcher is None:
-        raise RunFolderError(f"run '{folder.name}': is none that an engine launches; see `trainwarden run --help`")
+    if folder.require_spec().launcher is None:
+        raise RunFolderError(
+            f"run '{folder.name}' has no launcher of another kind: its keeper starts a new supervisor by itself"
+        )
     try:
         with detach.lock(folder.path / SUPERVISOR_LOCK) as held:
             detach.start_steward(folder, held, os.environ)

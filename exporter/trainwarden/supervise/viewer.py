@@ -12,7 +12,7 @@ from trainwarden.errors import RunFolderError, TrainwardenError
 from trainwarden.model import Ended, RunState
 from trainwarden.runs import control
 from trainwarden.runs.attendance import is_attended
-from trainwarden.runs.folder import RunFolder, list_runs
+from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.identity import DEAD_STATES
 
 _EVERY = 0.1
@@ -44,9 +44,7 @@ def view(folder: RunFolder, out: BinaryIO) -> int:
 
 def stop(folder: RunFolder) -> None:
     """Stop the run for good and wait until it is over. Raises ``RunFolderError``, also where it takes too long."""
-    spec = folder.read_spec()
-    if spec is None:
-        raise RunFolderError(f"no run '{folder.name}'; runs here: {', '.join(list_runs()) or 'none'}")
+    spec = folder.require_spec()
     if not is_attended(folder):
         raise RunFolderError(f"run '{folder.name}' is not live: there is nothing to stop")
     control.ask(folder, control.Stop(by="user", final=True, reason="trainwarden stop"))
