@@ -55,5 +55,5 @@ def test_a_given_port_in_use_is_named_with_its_option(taken: int) -> None:
 
 def test_one_port_given_to_two_services_is_refused() -> None:
     port = free_port()
-    with pytest.raises(StackError, match=f"--receiver-port {port}"):
+    with pytest.raises(StackError, match=f"--receiver-port {port}: the port is --exporter-port already"):
         ports.choose({"exporter": port, "receiver": port})

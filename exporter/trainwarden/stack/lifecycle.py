@@ -13,7 +13,7 @@ from trainwarden.runs import identity
 from trainwarden.stack import background, children, demo, render, show, tools
 from trainwarden.stack.ports import choose
 from trainwarden.stack.services import Service, address, all_services, grafana_binary
-from trainwarden.stack.state import StackFolder, StackState
+from trainwarden.stack.state import StackFolder
 from trainwarden.stack.watchman import EndAskedError, Ending, Watchman
 
 DOWN_SECONDS = 90.0
@@ -62,12 +62,6 @@ def down() -> None:
         children.await_gone([watchman], DOWN_SECONDS)
     _clear(folder)
     show.say("The stack is down.")
-
-
-def status() -> tuple[StackState, dict[str, bool]] | None:
-    """The stack as it was written down, and which of its services live; None where none is up."""
-    state = StackFolder().read()
-    return None if state is None else (state, {s.name: bool(identity.lives(s.process)) for s in state.services})
 
 
 def _prepare(config: Config, folder: StackFolder, given: Mapping[str, int]) -> list[Service]:

@@ -21,9 +21,10 @@ def choose(given: Mapping[str, int]) -> dict[str, int]:
     """A loopback port for every service. Raises ``StackError`` where a given one is taken, or given twice."""
     chosen: dict[str, int] = {}
     for name, port in given.items():
-        if port in chosen.values() or not is_free(port):
+        taken = next((f"is --{other}-port already" for other, mine in chosen.items() if mine == port), None)
+        if taken or not is_free(port):
             raise StackError(
-                f"--{name}-port {port}: the port is in use; give another, or none to have a free one taken"
+                f"--{name}-port {port}: the port {taken or 'is in use'}; give another, or none to have a free one taken"
             )
         chosen[name] = port
     for name, port in USUAL.items():
