@@ -19,6 +19,50 @@ def test_a_mistake_is_answered_by_its_sentence(case: Path, monkeypatch: pytest.M
     assert str(caught.value) == expected
 
 
+def launched_by(**engine: object) -> dict[str, object]:
+    return {"launcher": engine}
+
+
+UNIT = {"start": ["systemctl", "start", "t@{name}"], "probe": ["lives", "{name}"], "stop": ["stop", "t@{name}"]}
+POD = {"start": ["pod", "{run_id}"], "probe": ["lives", "{run_id}"], "stop": ["stop", "{run_id}"]}
+
+
+@pytest.mark.parametrize(
+    ("luca", "mira"),
+    [
+        ({"checkpoints": "/out", "output_name": "luca"}, {"checkpoints": "/out", "output_name": "mira"}),
+        ({"checkpoints": "/luca", "output_name": "lora"}, {"checkpoints": "/mira", "output_name": "lora"}),
+        # Their commands may name their files, and be called in folders of their own.
+        ({"checkpoints": "/out"}, {"checkpoints": "/out"}),
+        ({"checkpoints": "out", "output_name": "lora"}, {"checkpoints": "out", "output_name": "lora"}),
+        # Each has a window of its own in the session.
+        (launched_by(tmux={"session": "night"}), launched_by(tmux={"session": "night"})),
+        (launched_by(command=UNIT), launched_by(command=UNIT)),
+        (launched_by(command=POD), launched_by(command=POD)),
+        (launched_by(docker={"container": "a"}), launched_by(docker={"container": "b"})),
+        (
+            launched_by(docker={"container": "a"}),
+            launched_by(docker={"container": "a", "socket": "/run/user/1000/docker.sock"}),
+        ),
+        # One after the other, as Slurm is asked; and a script that goes by the job's name.
+        (
+            launched_by(slurm={"script": "/a.sbatch", "arguments": ["-Jnight", "--dependency=singleton"]}),
+            launched_by(slurm={"script": "/b.sbatch", "arguments": ["-Jnight", "--dependency=singleton"]}),
+        ),
+        (
+            launched_by(slurm={"script": "/a.sbatch", "arguments": ["--job-name=luca"]}),
+            launched_by(slurm={"script": "/a.sbatch", "arguments": ["--job-name", "mira"]}),
+        ),
+        (
+            launched_by(slurm={"script": "/a.sbatch", "arguments": ["--export=ALL,RUN=luca"]}),
+            launched_by(slurm={"script": "/a.sbatch", "arguments": ["--export=ALL,RUN=mira"]}),
+        ),
+    ],
+)
+def test_two_runs_may_share_what_is_not_ones_own(luca: dict[str, object], mira: dict[str, object]) -> None:
+    assert set(config.parse({"runs": {"luca": luca, "mira": mira}}, "trainwarden.yml").runs) == {"luca", "mira"}
+
+
 def test_no_file_is_the_guide_on_loopback(state_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     loaded = config.load(config.find())

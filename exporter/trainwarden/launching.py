@@ -25,6 +25,10 @@ class CommandOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Seconds for one of them."""
 
 
+DOCKER_SOCKET = "/var/run/docker.sock"
+"""Where a daemon listens that nobody has told otherwise."""
+
+
 class DockerOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``launcher.docker:``."""
 

@@ -6,8 +6,8 @@ import pytest
 
 from trainwarden.errors import RefusedError, TrainwardenError
 from trainwarden.launchers.docker import DockerEngine
-from trainwarden.launchers.dockerapi import SOCKET, DockerApi
-from trainwarden.launching import DockerOptions
+from trainwarden.launchers.dockerapi import DockerApi
+from trainwarden.launching import DOCKER_SOCKET, DockerOptions
 
 
 def test_a_daemon_that_does_not_answer_says_nothing_about_the_training(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_a_daemon_that_does_not_answer_says_nothing_about_the_training(tmp_path:
 
 def test_the_socket_is_the_configured_one_else_what_docker_host_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    assert DockerApi().path == SOCKET
+    assert DockerApi().path == DOCKER_SOCKET
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/user/1000/docker.sock")
     assert DockerApi().path == "/run/user/1000/docker.sock"
     assert DockerApi("/mine").path == "/mine"

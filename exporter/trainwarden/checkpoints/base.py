@@ -51,6 +51,12 @@ class Recipe(Protocol):
     def settings(self, command: list[str], cwd: Path) -> Settings:
         """What the command says about its checkpoints."""
 
+    def told_apart_by(self, output_name: str | None) -> str | None:
+        """What in their names tells the run's checkpoints from those of others in its folder.
+
+        Empty: nothing does. None: this trainer's are never gone on from.
+        """
+
     def find(self, folder: Path, output_name: str | None) -> list[Found]:
         """The run's checkpoints in ``folder``, newest training position first. Raises ``CheckpointError``."""
 

@@ -50,6 +50,10 @@ class TorchRecipe:
         """Only what was declared counts."""
         return Settings(folder=None, output_name=None, problem="" if self._resume else _UNDECLARED)
 
+    def told_apart_by(self, output_name: str | None) -> str | None:  # noqa: ARG002
+        """The declared glob."""
+        return self._resume.glob if self._resume else None
+
     def find(self, folder: Path, output_name: str | None) -> list[Found]:  # noqa: ARG002
         """What the glob names, the highest epoch and step first, or the newest. Raises ``CheckpointError``."""
         if self._pattern is None or self._resume is None:

@@ -31,6 +31,10 @@ class NoRecipe:
         """Nothing is known but that the run cannot be resumed."""
         return Settings(folder=None, output_name=None, problem=PROBLEM)
 
+    def told_apart_by(self, output_name: str | None) -> str | None:  # noqa: ARG002
+        """None is ever gone on from."""
+        return None
+
     def find(self, folder: Path, output_name: str | None) -> list[Found]:  # noqa: ARG002
         """Nothing."""
         return []

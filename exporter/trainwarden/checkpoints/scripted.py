@@ -57,6 +57,10 @@ class ScriptedRecipe:
             warnings=tuple(self.warns(given)),
         )
 
+    def told_apart_by(self, output_name: str | None) -> str | None:  # noqa: ARG002
+        """Nothing: these libraries number their checkpoints, and a folder is one training's."""
+        return ""
+
     def resume_command(self, command: list[str], cwd: Path, checkpoint: Checkpoint) -> list[str]:
         """The same command with the template's arguments in place of any earlier ones."""
         parts = script.split(command)

@@ -17,6 +17,7 @@ from trainwarden.config.checks import (
     check_thresholds,
     split_address,
 )
+from trainwarden.config.claims import check_apart
 from trainwarden.config.notify import (
     EmailConfig,
     NotifyConfig,
@@ -93,6 +94,7 @@ def parse(raw: Any, source: str) -> Config:
         check_notify(config.notify)
         for name, run in config.runs.items():
             check_run(name, run)
+        check_apart(config.runs)
     except ConfigurationError as error:
         raise ConfigurationError(f"{source}: {error}") from error
     return config

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from trainwarden.errors import RefusedError, TrainwardenError
+from trainwarden.launching import DOCKER_SOCKET
 
-SOCKET = "/var/run/docker.sock"
 _SECONDS = 20.0
 """For one answer. Creating and starting a container take the longest; a pull is never asked for."""
 
@@ -104,7 +104,7 @@ def filters(**wanted: list[str]) -> str:
 def _default_path() -> str:
     host = os.environ.get("DOCKER_HOST", "")
     if not host:
-        return SOCKET
+        return DOCKER_SOCKET
     if not host.startswith("unix://"):
         raise RefusedError(f"DOCKER_HOST={host}: containers are launched over a Unix socket only (unix:///PATH)")
     return host.removeprefix("unix://")

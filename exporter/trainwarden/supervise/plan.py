@@ -18,6 +18,7 @@ from trainwarden.model import RunSpec
 from trainwarden.runs.attendance import is_attended
 from trainwarden.runs.folder import RunFolder
 from trainwarden.supervise import engines, resumable
+from trainwarden.supervise.apart import refuse_if_shared
 from trainwarden.system import is_text
 
 
@@ -60,6 +61,7 @@ def plan(name: str, *, command: list[str], config: Config, options: Options) -> 
     if launcher is None or not launcher.elsewhere:
         _check_program(chosen[0], cwd)
     spec = structs.replace(describe(name, chosen, cwd, entry, options), declared=not command)
+    refuse_if_shared(spec)
     warnings = recipe_of(spec).settings(chosen, cwd).warnings
     given = options.checkpoints or entry.checkpoints
     return Plan(spec, [*warnings, *_absent(given, spec), *_not_resumable(spec)])

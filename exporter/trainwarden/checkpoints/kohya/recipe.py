@@ -33,6 +33,10 @@ class KohyaRecipe:
         """Read from the command line and the TOML file that it names."""
         return read_settings(command, cwd)
 
+    def told_apart_by(self, output_name: str | None) -> str | None:
+        """What the names of its epochs' checkpoints begin with."""
+        return files.names(output_name).epoch
+
     def find(self, folder: Path, output_name: str | None) -> list[Found]:
         """The run's checkpoints by name, newest training position first. Raises ``CheckpointError``."""
         return files.find(folder, output_name)
