@@ -73,6 +73,8 @@ def test_a_save_in_an_epoch_lasts_until_the_bar_shows_news(news: str) -> None:
         "\ngenerating sample images at step / サンプル画像生成 ステップ: 100\n\r 10%|█   | 3/30 [00:01<00:10]",
         "\rvalidation steps:  10%|█   | 3/30 [00:01<00:10, 1.00s/it, val_avg_loss=0.1]",
         "\repoch validation steps:  10%|█   | 3/30 [00:01<00:10, 1.00s/it, val_epoch_avg_loss=0.1]",
+        "\rEval:  10%|█   | 3/30 [00:01<00:10, 1.00s/it]",
+        "\rEpoch 1/3 [Val]:  10%|█   | 3/30 [00:01<00:10, 1.00s/it]",
     ],
 )
 def test_samples_and_validation_are_no_steps(evaluation: str) -> None:
@@ -211,6 +213,15 @@ def test_hugging_faces_bar_loss_and_evaluation() -> None:
     )
     assert (progress.step, progress.max_steps, progress.loss) == (20, 1980, 4.328)
     assert progress.phase is Phase.EVALUATING
+
+
+def test_a_trainer_whose_bar_is_switched_off_lives_and_is_in_no_phase_for_long() -> None:
+    """`disable_tqdm=True`: after an hour in `starting` a human would be called."""
+    losses = [f"{{'loss': {1 / second:.3f}, 'epoch': 0.1}}\n" for second in range(1, 10)]
+    progress = said(*losses)
+    assert (progress.phase, progress.phase_since, progress.step) == (Phase.STARTING, 9.0, None)
+    progress = said("Saving model checkpoint to out/checkpoint-10\n", *losses)
+    assert (progress.phase, progress.phase_since, progress.saves) == (Phase.STARTING, 10.0, 1)
 
 
 def test_lightnings_bar_counts_on_from_epoch_to_epoch() -> None:

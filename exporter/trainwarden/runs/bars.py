@@ -41,7 +41,12 @@ _BRACKETS = re.compile(
 )
 _BARS = (("%", _TQDM), ("━", _RICH), ("Epoch: ", _BRACKETS), ("Epoch:[", _BRACKETS))
 """And what stands in every such line, but hardly in any other: most lines are no bar."""
-_EPOCH_NAME = re.compile(r"(?:Train(?:ing)? )?Epoch:? ?\[?(?P<epoch>\d{1,6})(?:/(?P<of>\d{1,6}))?\]?", re.IGNORECASE)
+# `Epoch 1/3`, `Train Epoch [3/10]`, `[Epoch 1 of 3]`, `Epoch 1 [train]`, `Epoch 1, loss: 0.341`
+_EPOCH_NAME = re.compile(
+    r"\[?(?:Train(?:ing)? )?Epoch:? ?\[?(?P<epoch>\d{1,6})(?:(?:/| of )(?P<of>\d{1,6}))?\]?"
+    r"(?:[ :,-]{0,3}[\[(]?train(?:ing)?[\])]?)?(?:[ :,-]{1,3}(?:avg_|train_)?loss\b.{0,40})?",
+    re.IGNORECASE,
+)
 _TRAIN_NAME = re.compile(r"(?:train(?:ing)?|iterations?)(?: (?:steps|progress))?", re.IGNORECASE)
 _BAR_LOSS = re.compile(rf"(?<!\w)(?:avr_loss|train_loss|loss)\s?[=:]\s?(?P<loss>{_NUMBER})", re.IGNORECASE)
 # `{'loss': '4.328', 'grad_norm': '1.655', …}`: strings in transformers 5, floats before
@@ -83,7 +88,10 @@ def read_bar(text: str) -> tuple[Bar | None, str]:
     cut_off = match.groupdict().get("closed") == ""
     # What a number would have gone on to say, and where the bar ends, cannot be told of a line that was cut off.
     tail = match["tail"].rpartition(",")[0] if cut_off else match["tail"]
-    bar = Bar(name, int(match["n"]), int(match["total"]), find_loss(tail), epoch, max_epochs)
+    loss = find_loss(tail)
+    if loss is None and name == EPOCH:
+        loss = find_loss(match["name"])
+    bar = Bar(name, int(match["n"]), int(match["total"]), loss, epoch, max_epochs)
     return bar, line[match.end("total") if cut_off else match.end() :]
 
 

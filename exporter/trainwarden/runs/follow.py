@@ -9,13 +9,15 @@ all that is due.
 
 * ``starting`` ends with the first bar or word of caching, ``caching`` when training begins: with kohya's first drawing
   of ``steps`` (it says in words whatever else it does), with any other trainer's first step. Until then a model may be
-  compiled, which takes minutes in which nothing is printed.
+  compiled, which takes minutes in which nothing is printed. Where no bar ever comes (it is switched off), ``starting``
+  begins anew with each loss that is printed.
 * ``training`` ends with a word or bar of a save, of sample images or of an evaluation. Other trainers than kohya save
   and evaluate without a word where their bar is full (the epoch's, or the run's): then ``evaluating`` begins.
 * ``evaluating`` and ``checkpointing`` end with the next step (or a new loss of the same step), or kohya's line of the
   next epoch; not with a mere redraw, which tqdm also makes while a checkpoint is written.
 """
 
+import re
 from typing import Any
 
 from msgspec import structs
@@ -44,7 +46,9 @@ from trainwarden.runs.lines import LineSplitter, clean
 from trainwarden.runs.losses import Losses
 from trainwarden.runs.redraws import Drawing, drawing_of
 
-_EVALUATION = ("valid", "epoch valid", "evaluat", "test", "sanity check", "predict", "sampling", "generating")
+_EVALUATION = re.compile(
+    r"(?:epoch\W*(?:\d+\W+){0,2})?(?:val\b|valid|eval|test|sanity check|predict|sampling|generating)", re.IGNORECASE
+)
 """How the names of bars begin that are drawn while a training evaluates itself."""
 _SAVING = "writing model shards"
 _BARS_OF = {_SAVING: HF, "sanity checking": LIGHTNING, "validation dataloader": LIGHTNING}
@@ -185,6 +189,7 @@ class Follower:
                 self._draw(event._replace(nested=line.endswith(b"\x1b[A")), line, text, now)
             case Loss(value):
                 self._note_loss(value, text)
+                self._live_on(now)
             case Header():
                 self._counting.note(event)
             case EpochStarted():
@@ -254,7 +259,7 @@ class Follower:
                 self._know(framework)
         if name.startswith(_SAVING):
             self._save(now)
-        elif name.startswith(_EVALUATION):
+        elif _EVALUATION.match(name):
             self._pause(Phase.EVALUATING, now)
         elif self._counting.count is None:
             if not name.startswith("loading"):
@@ -294,6 +299,12 @@ class Follower:
     def _prepare(self, now: float) -> None:
         if self._progress.phase is Phase.STARTING:
             self._enter(Phase.CACHING, now)
+
+    def _live_on(self, now: float) -> None:
+        """A trainer whose bar is switched off tells losses and no steps: it lives, and is in no phase for long."""
+        if self._counting.count is None:
+            self._enter(Phase.STARTING, now)
+            self._update(phase_since=now)
 
     def _begin_epoch(self, epoch: EpochStarted, now: float) -> None:
         if self._counting.counter == EPOCH:  # that bar's name tells the epoch
