@@ -23,7 +23,7 @@ def configuration(scene: Scene) -> Finding:
     except TrainwardenError as error:
         return failed(str(error), "Do that, and bring the stack up again: trainwarden up --detach")
     source = str(scene.config_file) if scene.config_file else "no trainwarden.yml: the guide's numbers"
-    return ok(f"{source}; {'the stack of `trainwarden up` runs' if scene.in_stack else 'no stack of `trainwarden up`'}")
+    return ok(source)
 
 
 def folder(scene: Scene, proc: Path = system.PROC) -> Finding:

@@ -48,4 +48,5 @@ def _print(examined: list[Examined]) -> None:
         console.print(f"{titles}: ", end="", soft_wrap=True)
         console.print(mend, markup=False, highlight=False, soft_wrap=True)
     if holds(examined):
-        console.print("[green]The chain holds.[/]")
+        ours = all(one.status is Status.OK for one in examined if one.link == "stack")
+        console.print("[green]The chain holds.[/]" if ours else "[yellow]The chain holds, and is another user's.[/]")

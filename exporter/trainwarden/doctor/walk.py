@@ -6,7 +6,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from trainwarden.chain.asking import AskError
-from trainwarden.doctor import acting, alerting, machine, readings, scraping, telling
+from trainwarden.doctor import acting, alerting, machine, owner, readings, scraping, telling
 from trainwarden.doctor.finding import Finding, Status, failed
 from trainwarden.doctor.scene import Scene
 from trainwarden.errors import TrainwardenError
@@ -36,6 +36,7 @@ _AGAIN = "Ask again; if it stays so, look at that service's log."
 
 LINKS = (
     Link("configuration", "configuration", machine.configuration),
+    Link("stack", "stack", owner.stack, ("configuration",)),
     Link("folder", "folder of the runs", machine.folder),
     Link("driver", "GPU driver", machine.driver),
     Link("exporter", "exporter", readings.exporter, ("configuration",), _START),
