@@ -6,12 +6,13 @@ import pytest
 import yaml
 
 from tests.drill.conftest import DrillHome
-from tests.messages.post import mail_server
+from tests.messages.post import hook, mail_server
 from tests.support.ports import free_port
 from trainwarden.runs import identity
 
 RESTARTED = ["accepted", "decided", "stopped", "launched", "resumed", "reported", "resolved"]
 BEGIN = ["training", "watched", "fault", "exporter", "prometheus"]
+WARNED = ["training", "watched", "exporter", "prometheus", "pending", "firing", "alertmanager"]
 
 
 def links(drill: dict[str, Any]) -> list[str]:
@@ -60,8 +61,41 @@ def test_a_mail_server_that_does_not_answer_is_named(home: DrillHome) -> None:
     code, printed, _ = home.drill("crash", "--notify")
     (drill,) = printed["drills"]
     assert (code, drill["broken"]) == (1, "notified")
+    assert "e-mail (me@example.org) has taken no message: " in drill["why"]
     assert "connection refused" in drill["why"]
     assert home.files() == []
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("secret", [False, True])
+def test_where_there_is_only_a_webhook_it_is_told(home: DrillHome, secret: bool) -> None:
+    """The receiver's own webhook, which gets the same alert, does not count."""
+    with hook() as kept:
+        file = home.folder / "webhook-url"
+        file.touch(mode=0o600)
+        file.write_text(f"{kept.url}/secret")
+        webhook = {"url_file": str(file)} if secret else {"url": f"{kept.url}/mine"}
+        (home.folder / "trainwarden.yml").write_text(yaml.safe_dump({"notify": {"webhook": webhook}}))
+        drill = held(home, "crash", "--notify")
+    assert links(drill) == [*BEGIN, "firing", "alertmanager", "notified", *RESTARTED, "outcome"]
+    assert {one.path for one in kept.posted} == {"/secret" if secret else "/mine"}
+    alerts = [alert for one in kept.posted for alert in one.body["alerts"]]
+    assert {alert["labels"]["run"] for alert in alerts} == {"drill-crash"}
+    assert {alert["labels"]["instance"].partition("-")[0] for alert in alerts} == {"DRILL"}
+    where = "its address is in notify.webhook.url_file" if secret else "127.0.0.1"
+    assert said(drill, "notified").endswith(f" by webhook ({where})")
+
+
+@pytest.mark.heavy
+def test_a_webhook_that_refuses_is_named_though_the_receiver_takes_everything(home: DrillHome) -> None:
+    with hook() as kept:
+        kept.status = 403
+        (home.folder / "trainwarden.yml").write_text(yaml.safe_dump({"notify": {"webhook": {"url": kept.url}}}))
+        code, printed, _ = home.drill("crash", "--notify")
+    (drill,) = printed["drills"]
+    assert (code, drill["broken"], printed["notified"]) == (1, "notified", ["webhook"])
+    assert "webhook (127.0.0.1) has taken no message: " in drill["why"]
+    assert "403" in drill["why"]
 
 
 @pytest.mark.heavy
@@ -93,17 +127,20 @@ def test_a_hang_is_restarted_once(home: DrillHome) -> None:
 )
 def test_what_only_warns_restarts_nothing_and_is_resolved(home: DrillHome, fault: str, alert: str) -> None:
     drill = held(home, fault)
-    assert links(drill) == [
-        *("training", "watched", "exporter", "prometheus", "pending", "firing", "alertmanager", "outcome", "resolved"),
-    ]
+    assert links(drill) == [*WARNED, "outcome", "resolved"]
     assert said(drill, "firing").startswith(f"{alert}: ")
     assert said(drill, "outcome") == "generation 1 trains on"
 
 
 @pytest.mark.heavy
-def test_a_full_disk_is_not_restarted_and_a_human_is_called(home: DrillHome) -> None:
+def test_a_full_disk_is_told_of_before_a_save_fails_and_then_a_human_is_called(home: DrillHome) -> None:
     drill = held(home, "disk")
-    assert links(drill) == [*BEGIN, "firing", "alertmanager", "accepted", "refused", "called", "routed", "outcome"]
+    refused = ["fault", "accepted", "refused", "called", "routed"]
+    assert links(drill) == [*WARNED, *refused, "outcome", "resolved"]
+    assert said(drill, "exporter") == "0 B left"
+    assert said(drill, "firing").startswith(
+        "TrainwardenCheckpointRoomLow: The next checkpoint of run drill-disk on DRILL-"
+    )
     assert "No space left on device" in said(drill, "refused")
     assert said(drill, "outcome") == "generation 1 is left as it ended"
 
@@ -112,6 +149,7 @@ def test_notify_needs_somebody_to_tell(home: DrillHome) -> None:
     done = home.trainwarden("drill", "crash", "--notify")
     assert done.returncode == 1
     assert done.stderr == (
-        "trainwarden: --notify: neither notify.slack nor notify.email is set in trainwarden.yml; set one first\n"
+        "trainwarden: --notify: nobody is to be told; set notify.slack, notify.email or notify.webhook in"
+        " trainwarden.yml first (docs/notifications.md)\n"
     )
     assert home.files() == []

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ import yaml
 from tests.rules.shipped import alerts
 from trainwarden import config as configuration
 from trainwarden.cli.trust import _FAULTS
+from trainwarden.collectors.checkpoints import disk_of
 from trainwarden.config import Config
-from trainwarden.drill import faults, scaling
+from trainwarden.drill import faults, people, scaling
 from trainwarden.drill.earnest import Earnest
 from trainwarden.drill.faults import FAULTS
-from trainwarden.drill.simulated import NAME, Readings, SimulatedGpus, Simulation, host_reader
+from trainwarden.drill.simulated import NAME, Readings, SimulatedGpus, Simulation, disk_reader, host_reader
 from trainwarden.guide import GIB
 from trainwarden.model import Limits
 from trainwarden.restart.states import GiveUpReason
@@ -80,3 +82,61 @@ def test_only_the_ram_in_use_is_simulated_of_the_host(tmp_path: Path) -> None:
     found = host_reader(path)()
     assert found.memory_total == real.memory_total
     assert 1 - found.memory_available / found.memory_total == pytest.approx(0.9)
+
+
+def test_only_the_room_on_the_disk_is_simulated_of_the_file_system(tmp_path: Path) -> None:
+    path = tmp_path / "readings.json"
+    simulation = Simulation(path)
+    simulation.write(Readings(disk_available_bytes=7))
+    found = disk_reader(path)(tmp_path / "not-made-yet")
+    assert found.available_bytes == 7
+    assert found.size_bytes == disk_of(tmp_path).size_bytes
+    simulation.write(Readings())
+    assert disk_reader(path)(tmp_path).available_bytes > 7
+
+
+LOGS = {
+    "0.25": """\
+ts=2026-01-09T22:30:01.039Z caller=notify.go:732 level=warn component=dispatcher receiver=notify integration=email[0] \
+msg="Notify attempt failed, will retry later" attempts=1 err="dial tcp: lookup \\"mail\\": no such host"
+ts=2026-01-09T22:30:01.046Z caller=notify.go:743 level=debug component=dispatcher receiver=notify integration=slack[0] \
+msg="Notify success" attempts=1
+ts=2026-01-09T22:30:01.046Z caller=notify.go:743 level=debug component=dispatcher receiver=trainwarden \
+integration=webhook[0] msg="Notify success" attempts=1
+ts=2026-01-09T22:30:02.046Z caller=notify.go:743 level=info component=dispatcher receiver=notify-once \
+integration=slack[0] msg="Notify success" attempts=2
+ts=2026-01-09T22:30:03.046Z caller=dispatch.go:352 level=error component=dispatcher msg="Notify for alerts failed" \
+num_alerts=1 err="notify/webhook[0]: notify retry canceled due to unrecoverable error: unexpected status code 403"
+""",
+    "0.28": """\
+time=2026-01-09T22:30:01.039Z level=WARN source=notify.go:866 msg="Notify attempt failed, will retry later" \
+component=dispatcher receiver=notify integration=email[0] aggrGroup="{}:{}" attempts=1 \
+err="dial tcp: lookup \\"mail\\": no such host"
+time=2026-01-09T22:30:01.046Z level=DEBUG source=notify.go:876 msg="Notify success" component=dispatcher \
+receiver=notify integration=slack[0] aggrGroup="{}:{}" attempts=1 duration=3ms
+time=2026-01-09T22:30:01.046Z level=DEBUG source=notify.go:876 msg="Notify success" component=dispatcher \
+receiver=trainwarden integration=webhook[0] aggrGroup="{}:{}" attempts=1 duration=3ms
+time=2026-01-09T22:30:02.046Z level=INFO source=notify.go:876 msg="Notify success" component=dispatcher \
+receiver=notify-once integration=slack[0] aggrGroup="{}:{}" attempts=2 duration=3ms
+time=2026-01-09T22:30:03.046Z level=ERROR source=dispatch.go:360 msg="Notify for alerts failed" component=dispatcher \
+num_alerts=1 err="notify/webhook[0]: notify retry canceled due to unrecoverable error: unexpected status code 403"
+""",
+}
+
+
+@pytest.mark.parametrize("version", LOGS)
+def test_alertmanagers_log_says_who_took_a_message_and_why_another_did_not(version: str, tmp_path: Path) -> None:
+    log = tmp_path / "alertmanager.log"
+    assert people.taken(log) == Counter()
+    log.write_text(LOGS[version])
+    assert people.taken(log) == {"slack": 2}
+    assert people.refused(log, "slack") == ""
+    assert people.refused(log, "email") == 'dial tcp: lookup "mail": no such host'
+    assert people.refused(log, "webhook").endswith("unexpected status code 403")
+
+
+def test_the_ways_to_people_name_no_address_that_may_be_a_secret() -> None:
+    webhook = {"url": "https://me:secret@hooks.example.org/services/secret?token=secret"}
+    slack = {"api_url_file": "~/secret", "channel": "#training"}
+    config = configuration.parse({"notify": {"webhook": webhook, "slack": slack}}, "x")
+    assert people.ways(config.notify) == {"slack": "Slack (#training)", "webhook": "webhook (hooks.example.org)"}

@@ -58,7 +58,7 @@ def drill(ctx: click.Context, fault: str, tell: bool, factor: float, as_json: bo
     trainwarden drill crash      the training dies: the same
     trainwarden drill leak       RAM fills up: told, and not restarted
     trainwarden drill overheat   the GPU is too hot: told, and not restarted
-    trainwarden drill disk       no space is left: not restarted, and a human is called
+    trainwarden drill disk       no space is left: told, not restarted, and a human is called
     trainwarden drill all        one after the other
     """
     from trainwarden.drill import conduct

@@ -49,8 +49,10 @@ class Machine:
         *,
         gpus: GpuSensor | None = None,
         read_host: Callable[[], host.HostReading] | None = None,
+        read_disk: checkpoints.DiskReader = checkpoints.disk_of,
     ) -> None:
-        """``gpus`` and ``read_host``: by default the driver's cards and the kernel's word; a drill simulates both."""
+        """``gpus``, ``read_host``, ``read_disk``: by default the driver's cards and the kernel's word; a drill
+        simulates all three."""
         driver = gpu.Driver(pcie=config.exporter.gpu_pcie)
         self._config = config
         self._proc = proc
@@ -60,7 +62,7 @@ class Machine:
         self._read_host = read_host or (lambda: host.read(proc))
         self._gpus_told: tuple[gpu.GpusReading, list[Series]] | None = None
         self._runs = runs.Runs(runs_root, config.exporter.keep_ended)
-        self._checkpoints = checkpoints.Checkpoints()
+        self._checkpoints = checkpoints.Checkpoints(read_disk)
         self._watches = [Watch(name) for name in ("host", "gpu", "runs", "checkpoints", "thresholds")]
 
     def collect(self, deadline_seconds: float | None = None, *, anew: bool = False) -> list[Series]:

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from importlib.util import find_spec
 
@@ -12,7 +13,7 @@ from trainwarden.chain.alertmanager import Alertmanager
 from trainwarden.chain.metrics import Exporter
 from trainwarden.chain.prometheus import Prometheus
 from trainwarden.config import Config, NotifyConfig
-from trainwarden.drill import scaling
+from trainwarden.drill import people, scaling
 from trainwarden.drill.earnest import Earnest
 from trainwarden.drill.faults import FAULTS, Fault
 from trainwarden.drill.follow import BrokenError, Follower
@@ -37,41 +38,46 @@ def drill(config: Config, names: Iterable[str], *, factor: float, tell: bool, as
     beginning.
     """
     ending, report = Ending(), Report(quiet=as_json)
-    if tell and not (config.notify.slack or config.notify.email):
-        raise DrillError("--notify: neither notify.slack nor notify.email is set in trainwarden.yml; set one first")
+    ways = people.ways(config.notify) if tell else {}
+    if tell and not ways:
+        raise DrillError(
+            "--notify: nobody is to be told; set notify.slack, notify.email or notify.webhook in trainwarden.yml first"
+            " (docs/notifications.md)"
+        )
     _check_demo()
     faults = [FAULTS[name]() for name in names]
     ending.listen()
     try:
         with ground(report.say) as place:
-            _Drill(config, place, ending, report, factor=factor, tell=tell).run(faults)
+            _Drill(config, place, ending, report, factor=factor, ways=ways).run(faults)
     except EndAskedError:
         report.say("The drill was ended early; nothing of it is left.")
         return INTERRUPTED
     finally:
         report.close()
     if as_json:
-        print(report.json(factor, tell=tell))
+        print(report.json(factor, ways))
     return 0 if report.ok else 1
 
 
 class _Drill:
     def __init__(
-        self, config: Config, place: Ground, ending: Ending, report: Report, *, factor: float, tell: bool
+        self, config: Config, place: Ground, ending: Ending, report: Report, *, factor: float, ways: people.Ways
     ) -> None:
+        """``ways``: by which people are told; empty: nobody is."""
         self._user = config
         self._place = place
         self._ending = ending
         self._report = report
         self._factor = factor
-        self._tell = tell
+        self._ways = ways
         self._earnest = Earnest(config)
         self._ports = ports.unusual()
         self._simulation = Simulation(place.readings)
         self._environment = {**os.environ, **place.environment}
 
     def run(self, faults: list[Fault]) -> None:
-        self._report.opening(self._factor, tell=self._tell)
+        self._report.opening(self._factor, self._ways)
         try:
             self._start(faults)
         except StackError as error:
@@ -92,12 +98,12 @@ class _Drill:
         Watchman(folder, self._ending).start([self._mine(service) for service in every if service.name != "grafana"])
 
     def _config(self, faults: list[Fault]) -> Config:
-        """The user's thresholds, and with ``tell`` the user's people; nothing else of the user's."""
+        """The user's thresholds, and the user's people where they are told; nothing else of the user's."""
         thresholds = scaling.thresholds(self._user, self._factor)
         runs = {_name(fault): settings(thresholds, self._factor) for fault in faults}
         # Asked for now, so also in quiet hours; a dead man's switch is not the drill's to hold.
         asked = msgspec.structs.replace(self._user.notify, quiet=None, heartbeat_url_file=None)
-        notify = asked if self._tell else NotifyConfig()
+        notify = asked if self._ways else NotifyConfig()
         return Config(notify=notify, thresholds=self._user.thresholds, runs=runs)
 
     def _render(self, config: Config) -> None:
@@ -115,6 +121,8 @@ class _Drill:
             configured = str(self._place.stack.rendered / "trainwarden.yml")
             module = [sys.executable, "-m", "trainwarden.drill.exporter"]
             command = [*module, configured, str(self._place.readings), command[-1]]
+        if service.name == "alertmanager" and self._ways:
+            command = [*command, people.LOUD]
         return service._replace(command=command, environment=environment)
 
     def _fault(self, fault: Fault) -> None:
@@ -125,7 +133,7 @@ class _Drill:
         answers: list[Answer] = []
         try:
             self._launch(run)
-            for answer in follower.run(tell=self._tell, begun=self._report.waiting):
+            for answer in follower.run(self._ways, self._report.waiting):
                 answers.append(answer)
                 self._report.answered(answer)
             self._report.done(fault, answers)
@@ -145,6 +153,8 @@ class _Drill:
             Prometheus(url["prometheus"]),
             Alertmanager(url["alertmanager"]),
             self._earnest,
+            self._place.stack.log("alertmanager"),
+            Counter(),
         )
 
     def _launch(self, run: Scratch) -> None:

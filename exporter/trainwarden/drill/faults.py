@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from trainwarden import names, units
 from trainwarden.chain.metrics import Metrics
 from trainwarden.drill import links
 from trainwarden.drill.earnest import TRAINER, Earnest
 from trainwarden.drill.links import Link, Scene, Seen
-from trainwarden.drill.scratch import CALM_RATIO, STANDING_SECONDS, Scratch
+from trainwarden.drill.people import Ways
+from trainwarden.drill.scratch import STANDING_SECONDS, Scratch
+from trainwarden.drill.simulated import CALM
 from trainwarden.restart import events
 from trainwarden.restart.states import GiveUpReason
 
@@ -16,6 +20,8 @@ BEYOND_CELSIUS = 5.0
 """By which the simulated card is hotter than where danger begins."""
 
 _READINGS = "the readings of GPU and RAM"
+_FULL_BYTES = 0
+"""What is left on the simulated disk."""
 
 
 class Fault(NamedTuple):
@@ -27,10 +33,8 @@ class Fault(NamedTuple):
     simulated: str
     """What of it is no real thing."""
     begin: Callable[[Scratch, Earnest], None]
-    end: Callable[[Scratch], None]
-    """Take back what is simulated."""
-    chain: Callable[[Earnest, bool], list[Link]]
-    """From the fault to the last thing that must happen; the flag says whether people are told."""
+    chain: Callable[[Earnest, Ways], list[Link]]
+    """From the fault to the last thing that must happen, and the ways by which people are told."""
     after: Callable[[Earnest], list[Link]]
     """What must follow once the fault is taken back."""
     launches: int
@@ -38,12 +42,15 @@ class Fault(NamedTuple):
 
 
 class _Warned(NamedTuple):
-    """An alert that only tells people, and the threshold above which it stands."""
+    """An alert that only tells people, and the threshold beyond which it stands."""
 
     alert: str
     severity: str
     signal: str
     level: str
+    beyond: str = ">"
+    mean: str = "2 min"
+    """Of how much time it takes the mean."""
 
 
 def hang() -> Fault:
@@ -55,7 +62,7 @@ def hang() -> Fault:
             return None
         return Seen(f"no step after {told.step}, and it lives", told.last_step_at + STANDING_SECONDS)
 
-    def chain(earnest: Earnest, tell: bool) -> list[Link]:
+    def chain(earnest: Earnest, ways: Ways) -> list[Link]:
         alert, severity = "TrainwardenRunHung", "critical"
         return [
             Link("fault", "the scratch run stands still", stands),
@@ -64,55 +71,73 @@ def hang() -> Fault:
             links.pending(alert, severity, earnest.unsaved(), patience=120),
             links.firing(alert, severity, earnest.waits(alert, severity)),
             links.sent(alert, severity, "trainwarden"),
-            *_told(earnest, tell),
+            *_told(earnest, ways),
             *_restart(earnest, f"{units.duration(earnest.limits.look_apart)} or 3 steps between two looks"),
             links.resolved(alert, severity, "at once"),
         ]
 
     what = "A step never ends and the GPU idles: one restart from the newest whole checkpoint."
-    return _real("hang", what, _READINGS, "hang", chain=chain, launches=2)
+    return _restarted("hang", what, chain)
 
 
 def crash() -> Fault:
     """A CUDA error."""
 
-    def chain(earnest: Earnest, tell: bool) -> list[Link]:
-        return [*_died(earnest, tell), *_restart(earnest, "at once"), _crash_over()]
+    def chain(earnest: Earnest, ways: Ways) -> list[Link]:
+        return [*_died(earnest, ways), *_restart(earnest, "at once"), _crash_over()]
 
     what = "The training dies of a CUDA error: one restart from the newest whole checkpoint."
-    return _real("crash", what, _READINGS, "crash", chain=chain, launches=2)
+    return _restarted("crash", what, chain)
 
 
 def disk() -> Fault:
-    """No space left on the device."""
+    """A disk that fills up, until a save finds no space left on the device."""
+
+    def begin(run: Scratch, _: Earnest) -> None:
+        run.pretended = replace(CALM, disk_available_bytes=_FULL_BYTES)
+
+    def shows(page: Metrics, scene: Scene) -> str:
+        free = page.value(names.CHECKPOINT_DISK_FREE, run=scene.run.name)
+        return f"{units.of(free, '_bytes')} left" if free == _FULL_BYTES else ""
 
     def refused(scene: Scene) -> Seen | None:
         found = [e for e in scene.run.events(events.GaveUp) if e.reason is GiveUpReason.DISK_FULL]
         return Seen(found[0].detail, found[0].at) if found else None
 
-    def chain(earnest: Earnest, tell: bool) -> list[Link]:
-        human = "TrainwardenRestartGaveUp"
+    alert, level = ("TrainwardenCheckpointRoomLow", "critical"), ("checkpoint_room_sizes", "danger")
+    warned = _Warned(*alert, *level, beyond="<", mean="5 min")
+    room = "trainwarden_checkpoint_filesystem_available_bytes{{run}} / trainwarden_checkpoint_last_size_bytes{{run}}"
+    human = "TrainwardenRestartGaveUp"
+
+    def chain(earnest: Earnest, ways: Ways) -> list[Link]:
         return [
-            *_died(earnest, tell),
+            *_warns(warned, "the exporter shows a full disk", shows, room)(earnest, ways),
+            _dead()._replace(
+                title="a save fails, and the scratch run has died", first=lambda run: run.strike("disk-full")
+            ),
             _accepted(earnest),
             Link("refused", "the receiver decides not to launch", refused, "at once", patience=60),
             links.firing(human, "critical", earnest.scrape)._replace(name="called", title="a human is called"),
             links.sent(human, "critical", "notify")._replace(name="routed", title="Alertmanager has the call"),
         ]
 
-    what = "A save fails because no space is left: no restart (the next save would fail too), and a human is called."
-    simulated = f"{_READINGS}, and the full disk: the training writes to /dev/full, and yours is not filled"
-    return _real("disk", what, simulated, "disk-full", chain=chain, launches=1)
+    return Fault(
+        "disk",
+        "The disk fills up and people are told; then a save fails: no restart (the next one would fail too), and a"
+        " human is called.",
+        f"{_READINGS}, and the full disk: yours is not filled, and the save that fails goes to /dev/full",
+        begin,
+        chain,
+        lambda earnest: [_over(warned, earnest)],
+        launches=1,
+    )
 
 
 def leak() -> Fault:
     """RAM that fills up."""
 
     def begin(run: Scratch, earnest: Earnest) -> None:
-        run.memory_used_ratio = (earnest.threshold("memory_used_ratio", "advice") + 1) / 2
-
-    def end(run: Scratch) -> None:
-        run.memory_used_ratio = CALM_RATIO
+        run.pretended = replace(CALM, memory_used_ratio=(earnest.threshold("memory_used_ratio", "advice") + 1) / 2)
 
     def shows(page: Metrics, scene: Scene) -> str:
         available, total = (page.value(f) for f in (names.HOST_MEMORY_AVAILABLE, names.HOST_MEMORY_TOTAL))
@@ -127,7 +152,6 @@ def leak() -> Fault:
         "The RAM fills up while the run lives: people are told, and nothing is restarted.",
         f"{_READINGS}: your RAM is not filled",
         begin,
-        end,
         _warns(warned, "the exporter shows full RAM", shows, query),
         lambda earnest: [_over(warned, earnest)],
         launches=1,
@@ -138,14 +162,12 @@ def overheat() -> Fault:
     """A hot card."""
 
     def begin(run: Scratch, earnest: Earnest) -> None:
-        run.temperature = earnest.threshold("gpu_temperature_celsius", "danger") + BEYOND_CELSIUS
-
-    def end(run: Scratch) -> None:
-        run.temperature = None
+        hot = earnest.threshold("gpu_temperature_celsius", "danger") + BEYOND_CELSIUS
+        run.pretended = replace(CALM, temperature_celsius=hot)
 
     def shows(page: Metrics, scene: Scene) -> str:
         celsius = page.value(names.GPU_TEMPERATURE, sensor="gpu")
-        return f"{celsius:.0f} °C" if celsius is not None and celsius == scene.run.temperature else ""
+        return f"{celsius:.0f} °C" if celsius is not None and celsius == scene.run.pretended.temperature_celsius else ""
 
     warned = _Warned("TrainwardenGpuHot", "critical", "gpu_temperature_celsius", "danger")
     return Fault(
@@ -153,7 +175,6 @@ def overheat() -> Fault:
         "The GPU is hotter than where danger begins: people are told, and nothing is restarted.",
         f"{_READINGS}: no card is heated",
         begin,
-        end,
         _warns(warned, "the exporter shows a hot GPU", shows, 'trainwarden_gpu_temperature_celsius{sensor="gpu"}'),
         lambda earnest: [_over(warned, earnest)],
         launches=1,
@@ -170,45 +191,38 @@ FAULTS: dict[str, Callable[[], Fault]] = {
 """In the order of ``drill all``."""
 
 
-def _real(
-    name: str, what: str, simulated: str, strike: str, *, chain: Callable[[Earnest, bool], list[Link]], launches: int
-) -> Fault:
-    """A fault that the training really meets."""
-    return Fault(
-        name,
-        what,
-        simulated,
-        lambda run, _: run.strike(strike),
-        lambda _: None,
-        chain,
-        lambda _: [],
-        launches,
-    )
+def _restarted(name: str, what: str, chain: Callable[[Earnest, Ways], list[Link]]) -> Fault:
+    """A fault that the training really meets, and that a restart mends."""
+    return Fault(name, what, _READINGS, lambda run, _: run.strike(name), chain, lambda _: [], launches=2)
 
 
 def _idle(page: Metrics, _: Scene) -> str:
     return "0 % utilisation" if page.value(names.GPU_UTILIZATION) == 0 else ""
 
 
-def _died(earnest: Earnest, tell: bool) -> list[Link]:
-    """From the training's death until Alertmanager has it."""
-    alert, severity = "TrainwardenRunCrashed", "critical"
-
+def _dead() -> Link:
     def dead(scene: Scene) -> Seen | None:
         state = scene.run.state
         return Seen(state.last_words, state.ended.at) if state and state.ended else None
+
+    return Link("fault", "the scratch run has died", dead)
+
+
+def _died(earnest: Earnest, ways: Ways) -> list[Link]:
+    """From the training's death until Alertmanager has it."""
+    alert, severity = "TrainwardenRunCrashed", "critical"
 
     def shows(page: Metrics, scene: Scene) -> str:
         failed = page.value(names.RUN_PHASE, run=scene.run.name, phase="failed") == 1
         return "phase failed" if failed else ""
 
     return [
-        Link("fault", "the scratch run has died", dead),
+        _dead(),
         links.measured("the exporter shows it", shows),
         links.scraped(earnest, 'trainwarden_run_phase{{run},phase="failed"} == 1'),
         links.firing(alert, severity, f"{earnest.scrape} at most"),
         links.sent(alert, severity, "trainwarden"),
-        *_told(earnest, tell),
+        *_told(earnest, ways),
     ]
 
 
@@ -256,22 +270,22 @@ def _over(warned: _Warned, earnest: Earnest) -> Link:
 
 def _warns(
     warned: _Warned, title: str, shows: Callable[[Metrics, Scene], str], query: str
-) -> Callable[[Earnest, bool], list[Link]]:
+) -> Callable[[Earnest, Ways], list[Link]]:
     """A fault that only tells people."""
 
-    def chain(earnest: Earnest, tell: bool) -> list[Link]:
+    def chain(earnest: Earnest, ways: Ways) -> list[Link]:
         alert, severity = warned.alert, warned.severity
         return [
             links.measured(title, shows),
-            links.scraped(earnest, f"{query} > {earnest.threshold(warned.signal, warned.level)}"),
-            links.pending(alert, severity, "the mean of 2 min is above the threshold", patience=60),
+            links.scraped(earnest, f"{query} {warned.beyond} {earnest.threshold(warned.signal, warned.level)}"),
+            links.pending(alert, severity, f"the mean of {warned.mean} is beyond the threshold", patience=60),
             links.firing(alert, severity, earnest.waits(alert, severity)),
             links.sent(alert, severity, "notify"),
-            *_told(earnest, tell),
+            *_told(earnest, ways),
         ]
 
     return chain
 
 
-def _told(earnest: Earnest, tell: bool) -> list[Link]:
-    return [links.told(earnest.group_wait)] if tell else []
+def _told(earnest: Earnest, ways: Ways) -> list[Link]:
+    return [links.told(earnest.group_wait, ways)] if ways else []

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from trainwarden.chain.asking import AskError
+from trainwarden.drill import people
 from trainwarden.drill.faults import Fault
-from trainwarden.drill.links import Answer, Link, Scene, Seen, taken, trains, watched
+from trainwarden.drill.links import Answer, Link, NotYetError, Scene, Seen, trains, watched
 from trainwarden.errors import RunFolderError, TrainwardenError
 from trainwarden.restart import events
 from trainwarden.runs import identity
@@ -18,7 +19,7 @@ CALM_SECONDS = 4.0
 
 _WHOSE = {
     **dict.fromkeys(("watched", "prometheus", "pending", "firing", "called", "resolved"), "prometheus"),
-    **dict.fromkeys(("alertmanager", "notified", "reported", "routed"), "alertmanager"),
+    **dict.fromkeys(("alertmanager", "reported", "routed"), "alertmanager"),
     **dict.fromkeys(("accepted", "decided", "refused", "stopped", "launched", "resumed"), "receiver"),
     "exporter": "exporter",
 }
@@ -49,32 +50,29 @@ class Follower:
         self._last = time.time()
         self._struck: float | None = None
 
-    def run(self, *, tell: bool, begun: Callable[[Link], None]) -> Iterator[Answer]:
-        """Every link's answer, as it comes; ``begun`` hears which is waited for. Raises ``BrokenError``."""
+    def run(self, ways: people.Ways, begun: Callable[[Link], None]) -> Iterator[Answer]:
+        """Every link's answer, as it comes; ``begun`` hears which is waited for. Raises ``BrokenError``.
+
+        ``ways``: by which people are told; empty: nobody is.
+        """
         scene, fault, earnest = self._scene, self._fault, self._scene.earnest
         for link in (trains(), watched()):
             begun(link)
             yield self._answer(link)
-        if tell:
-            self._scene = scene._replace(told_before=self._told_before())
+        self._scene = scene._replace(told_before=people.taken(scene.alertmanager_log))
         self._struck = self._last = time.time()
         fault.begin(scene.run, earnest)
-        for link in (*fault.chain(earnest, tell), self._outcome()):
+        for link in (*fault.chain(earnest, ways), self._outcome()):
             begun(link)
             yield self._answer(link)
-        fault.end(scene.run)
+        scene.run.calm()
         self._last = time.time()
         for link in fault.after(earnest):
             begun(link)
             yield self._answer(link)
 
-    def _told_before(self) -> float:
-        try:
-            return taken(self._scene.alertmanager)
-        except AskError as error:
-            raise BrokenError(str(error), link="alertmanager", title="Alertmanager") from error
-
     def _answer(self, link: Link) -> Answer:
+        link.first(self._scene.run)
         seen = self._await(link)
         at = max(self._last, seen.at or time.time())
         answer = Answer(
@@ -103,11 +101,11 @@ class Follower:
             self._pause(LOOK_SECONDS)
 
     def _look(self, link: Link) -> tuple[Seen | None, str]:
-        """What the link says, or what is in its way (a service that is asked again)."""
+        """What the link says, or what is in its way."""
         try:
             self._scene.run.simulate()
             return link.look(self._scene), ""
-        except (AskError, RunFolderError) as error:
+        except (AskError, NotYetError, RunFolderError) as error:
             return None, str(error)
 
     def _check(self, link: Link) -> None:

@@ -1,5 +1,6 @@
 """The links of the chain, and how each is seen to have answered."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -10,8 +11,10 @@ from trainwarden import units
 from trainwarden.chain.alertmanager import Alertmanager
 from trainwarden.chain.metrics import Exporter, Metrics
 from trainwarden.chain.prometheus import Alert, Prometheus
+from trainwarden.drill import people
 from trainwarden.drill.earnest import Earnest
 from trainwarden.drill.scratch import Scratch
+from trainwarden.errors import TrainwardenError
 from trainwarden.restart import events
 
 
@@ -23,8 +26,9 @@ class Scene(NamedTuple):
     prometheus: Prometheus
     alertmanager: Alertmanager
     earnest: Earnest
-    told_before: float = 0.0
-    """Messages that had been taken before the fault."""
+    alertmanager_log: Path
+    told_before: Counter[str]
+    """Messages that each way to people had taken before the fault."""
 
     def alerts(self, name: str, severity: str) -> list[Alert]:
         """Those of this name that stand in Prometheus for the scratch run, or for the machine."""
@@ -45,8 +49,12 @@ class Seen(NamedTuple):
     """When, Unix seconds, where that was written down; else the moment of looking."""
 
 
+class NotYetError(TrainwardenError):
+    """A link has not answered yet, and can say what is in its way."""
+
+
 Look = Callable[[Scene], Seen | None]
-"""None: not yet. Raises ``AskError`` where a service does not answer."""
+"""None: not yet. Raises ``NotYetError`` where it can say why, and ``AskError`` where a service does not answer."""
 
 
 class Link(NamedTuple):
@@ -59,6 +67,8 @@ class Link(NamedTuple):
     """How long it takes outside of a drill."""
     patience: float = 30.0
     """Seconds after which it counts as broken."""
+    first: Callable[[Scratch], None] = lambda _: None
+    """What is done before it is waited for."""
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -150,26 +160,18 @@ def sent(name: str, severity: str, receiver: str) -> Link:
     return Link("alertmanager", "Alertmanager has it", look, "at once")
 
 
-def told(wait: str) -> Link:
-    """Slack or a mail server has taken a message."""
+def told(wait: str, ways: people.Ways) -> Link:
+    """Everybody who is told by one of these has taken a message: Slack, the mail server, the user's webhook."""
 
     def look(scene: Scene) -> Seen | None:
-        new = taken(scene.alertmanager) - scene.told_before
-        return Seen(f"{new:.0f} taken") if new > 0 else None
+        new = people.taken(scene.alertmanager_log) - scene.told_before
+        for way, where in ways.items():
+            if not new[way]:
+                why = people.refused(scene.alertmanager_log, way)
+                raise NotYetError(f"{where} has taken no message{f': {why}' if why else ''}")
+        return Seen(", ".join(f"{new[way]} by {where}" for way, where in ways.items()))
 
     return Link("notified", "people are told", look, wait)
-
-
-def taken(alertmanager: Alertmanager) -> float:
-    """Messages that Slack and the mail server have taken so far. Raises ``AskError``."""
-    page = alertmanager.metrics()
-
-    def requests(what: str) -> float:
-        # By attempt, and counted after it: alertmanager_notifications_failed_total hears only of the last retry.
-        family = f"alertmanager_notification_requests{what}_total"
-        return sum(page.total(family, integration=kind) for kind in ("slack", "email"))
-
-    return requests("") - requests("_failed")
 
 
 def entered(name: str, title: str, kind: type[events.Event], say: Callable[[Scene], str], earnest: str) -> Link:

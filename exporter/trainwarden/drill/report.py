@@ -10,6 +10,7 @@ from rich.markup import escape
 from trainwarden.drill.faults import Fault
 from trainwarden.drill.follow import BrokenError
 from trainwarden.drill.links import Answer, Link
+from trainwarden.drill.people import Ways
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -30,8 +31,8 @@ class Drilled(Struct, frozen=True, kw_only=True):
     ok: bool
     factor: float
     """By which durations were divided."""
-    notified: bool
-    """Whether the user's own ``notify:`` was used."""
+    notified: list[str]
+    """The ways of the user's own ``notify:`` by which people were told; empty: nobody was."""
     drills: list[Result]
 
 
@@ -48,12 +49,13 @@ class Report:
         self._status.stop()
         print(line, file=sys.stderr, flush=True)
 
-    def opening(self, factor: float, *, tell: bool) -> None:
-        """What is about to happen, once."""
-        people = "people are told, marked DRILL" if tell else "nobody is told (--notify tells them)"
+    def opening(self, factor: float, ways: Ways) -> None:
+        """What is about to happen, and who is told of it, once."""
+        people = f"people are told by {_all(ways)}, marked DRILL" if ways else "nobody is told (--notify tells them)"
         pace = "in earnest's time" if factor == 1 else f"{factor:g} times as fast as in earnest"
         self._console.print(
-            f"A stack and a scratch run of the drill's own, {pace}; {people}. Your own runs and stack are not touched."
+            f"A stack and a scratch run of the drill's own, {pace}; {escape(people)}. Your own runs and stack are not"
+            " touched."
         )
 
     def fault(self, fault: Fault) -> None:
@@ -97,14 +99,19 @@ class Report:
         """Whether every link of every fault answered."""
         return bool(self.results) and all(result.ok for result in self.results)
 
-    def json(self, factor: float, *, tell: bool) -> str:
+    def json(self, factor: float, ways: Ways) -> str:
         """All of it."""
-        drilled = Drilled(ok=self.ok, factor=factor, notified=tell, drills=self.results)
+        drilled = Drilled(ok=self.ok, factor=factor, notified=list(ways), drills=self.results)
         return msgspec.json.format(msgspec.json.encode(drilled), indent=2).decode()
 
     def close(self) -> None:
         """Take what is waited for off the terminal."""
         self._status.stop()
+
+
+def _all(ways: Ways) -> str:
+    *others, last = ways.values()
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _silent(error: BrokenError) -> Answer:

@@ -6,10 +6,12 @@ import time
 from contextlib import suppress
 from typing import TypeVar
 
+import msgspec
+
 from trainwarden.config import RunConfig
 from trainwarden.drill import scaling
 from trainwarden.drill.ground import DrillError, Ground
-from trainwarden.drill.simulated import Readings, Simulation
+from trainwarden.drill.simulated import CALM, Simulation
 from trainwarden.model import Budget, Progress, RunState
 from trainwarden.restart.events import AnyEvent, Event
 from trainwarden.restart.ledger import Ledger
@@ -19,8 +21,6 @@ from trainwarden.runs.folder import RunFolder, best_progress
 STANDING_SECONDS = 1.5
 """Without a step for so long a training of ten steps a second stands still."""
 COMMAND_SECONDS = 60.0
-CALM_RATIO = 0.3
-"""Of the RAM that is in use where nothing leaks: a machine that is full anyway would alarm before the fault."""
 
 E = TypeVar("E", bound=Event)
 
@@ -52,8 +52,8 @@ class Scratch:
     def __init__(self, ground: Ground, name: str, simulation: Simulation) -> None:
         self.name = name
         self.folder = RunFolder(name, ground.runs)
-        self.temperature: float | None = None
-        self.memory_used_ratio = CALM_RATIO
+        self.pretended = CALM
+        """What is simulated beside what follows the scratch run itself."""
         self._ground = ground
         self._simulation = simulation
         self._output = ground.training(name)
@@ -70,7 +70,7 @@ class Scratch:
         """End it, so that it is in no later drill's way. What does not end so is cleared away with the ground."""
         with suppress(DrillError):
             self._trainwarden(environment, "stop", self.name)
-        self.temperature, self.memory_used_ratio = None, CALM_RATIO
+        self.calm()
         self.simulate()
 
     def _trainwarden(self, environment: dict[str, str], *arguments: str) -> None:
@@ -90,6 +90,10 @@ class Scratch:
             raise DrillError(f"`trainwarden {arguments[0]}` did not return within {COMMAND_SECONDS:.0f} s") from error
         if done.returncode:
             raise DrillError(done.stderr.strip())
+
+    def calm(self) -> None:
+        """Take back what is simulated of a fault."""
+        self.pretended = CALM
 
     def strike(self, fault: str) -> None:
         """Let the training meet ``hang``, ``crash`` or ``disk-full`` in its next step."""
@@ -126,9 +130,7 @@ class Scratch:
 
     def simulate(self) -> None:
         """Have the simulated card follow the scratch run: busy while it steps, full while it lives."""
-        heat = {} if self.temperature is None else {"temperature_celsius": self.temperature}
-        now = Readings(busy=self.steps, held=self.lives, memory_used_ratio=self.memory_used_ratio, **heat)
-        self._simulation.write(now)
+        self._simulation.write(msgspec.structs.replace(self.pretended, busy=self.steps, held=self.lives))
 
     def ledger(self) -> list[AnyEvent]:
         """Everything that the receiver entered for it."""

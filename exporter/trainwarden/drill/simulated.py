@@ -1,4 +1,4 @@
-"""The drill's own GPU and RAM: readings that the drill writes into a file, and sensors that read them there.
+"""The drill's own GPU, RAM and room on the disk: readings in a file that the drill writes, and sensors that read it.
 
 Nothing but the drill's exporter has these sensors. The card says by its name that it is none, on every page.
 """
@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from trainwarden import system
-from trainwarden.collectors import gpu, host
+from trainwarden.collectors import checkpoints, gpu, host
 from trainwarden.deadline import Asked, Deadline
 from trainwarden.guide import GIB
 
@@ -32,6 +32,14 @@ class Readings(Struct, frozen=True, kw_only=True):
     temperature_celsius: float = 62.0
     memory_used_ratio: float | None = None
     """Of the machine's RAM, 0 to 1."""
+    disk_available_bytes: int | None = None
+    """Where the scratch run saves."""
+
+
+CALM_RATIO = 0.3
+"""Of the RAM that is in use where nothing leaks: a machine that is full anyway would alarm before the fault."""
+CALM = Readings(memory_used_ratio=CALM_RATIO)
+"""Nothing is wrong."""
 
 
 class Simulation:
@@ -74,6 +82,16 @@ def _host(path: Path) -> host.HostReading:
     if ratio is None:
         return real
     return msgspec.structs.replace(real, memory_available=int(real.memory_total * (1 - ratio)))
+
+
+def disk_reader(path: Path) -> checkpoints.DiskReader:
+    """Reads the real file system, with as much room on it as the file says."""
+    return partial(_disk, path)
+
+
+def _disk(path: Path, folder: Path) -> checkpoints.Disk:
+    real, available = checkpoints.disk_of(folder), _read(path).disk_available_bytes
+    return real if available is None else msgspec.structs.replace(real, available_bytes=available)
 
 
 def _card(now: Readings) -> gpu.Gpu:

@@ -1,7 +1,7 @@
 """The runs' checkpoints: how many, how old, how large, whether the newest is whole, and what room is left."""
 
 from trainwarden.collectors.checkpoints.families import families
-from trainwarden.collectors.checkpoints.folder import Disk, RunCheckpoints
+from trainwarden.collectors.checkpoints.folder import Disk, DiskReader, RunCheckpoints, disk_of
 from trainwarden.collectors.checkpoints.reading import Checkpoints, CheckpointsReading
 
-__all__ = ["Checkpoints", "CheckpointsReading", "Disk", "RunCheckpoints", "families"]
+__all__ = ["Checkpoints", "CheckpointsReading", "Disk", "DiskReader", "RunCheckpoints", "disk_of", "families"]

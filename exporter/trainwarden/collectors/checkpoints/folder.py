@@ -1,6 +1,7 @@
 """One run's checkpoint folder: what was saved, the sample images beside it, and the file system beneath."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
@@ -26,6 +27,10 @@ class Disk(Struct, frozen=True, kw_only=True):
     available_inodes: int | None
 
 
+DiskReader = Callable[[Path], Disk]
+"""Of a folder."""
+
+
 class RunCheckpoints(Struct, frozen=True, kw_only=True):
     """What stands in the checkpoint folder of one run."""
 
@@ -46,13 +51,14 @@ class CheckpointFolder:
     Raises ``CheckpointError`` where the run's recipe is unknown here.
     """
 
-    def __init__(self, spec: RunSpec) -> None:
+    def __init__(self, spec: RunSpec, read_disk: DiskReader) -> None:
         try:
             recipe = recipe_of(spec)
         except ConfigurationError as error:
             raise CheckpointError(f"{error}; launch it anew") from error
         self._run = spec.name
         self._path = Path(spec.checkpoints or "")
+        self._read_disk = read_disk
         self._verifier = Verifier(recipe.verify)
         self._catalog = _catalog(spec, recipe, self._path, self._verifier)
         self._samples = _Samples(self._path / recipe.samples) if recipe.samples else None
@@ -67,7 +73,7 @@ class CheckpointFolder:
 
         May never return where the file system does not answer.
         """
-        disk = _disk(self._path)
+        disk = self._read_disk(self._path)
         if not self._path.is_dir():
             return RunCheckpoints(run=self._run, folder_up=False, disk=disk)
         with self._verifier.waiting(until):
@@ -86,11 +92,12 @@ def _catalog(spec: RunSpec, recipe: Recipe, folder: Path, verifier: Verifier) ->
     return Catalog(recipe, folder, spec.output_name, settle, spec.found_at_launch, verify=verifier.verdict)
 
 
-def _disk(folder: Path) -> Disk:
+def disk_of(folder: Path) -> Disk:
+    """The file system of the folder, or of the one in which it is to be made. Raises OSError, or may never return."""
     try:
         told = os.statvfs(folder)
     except FileNotFoundError:  # the trainer makes the folder at its first save
-        return _disk(folder.parent)
+        return disk_of(folder.parent)
     return Disk(
         size_bytes=told.f_blocks * told.f_frsize,
         available_bytes=told.f_bavail * told.f_frsize,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from trainwarden.collectors.base import Reading, faults_of, timeouts_of
-from trainwarden.collectors.checkpoints.folder import CheckpointFolder, RunCheckpoints
+from trainwarden.collectors.checkpoints.folder import CheckpointFolder, DiskReader, RunCheckpoints, disk_of
 from trainwarden.deadline import Rounds
 from trainwarden.model import RunSpec
 
@@ -26,7 +26,9 @@ class CheckpointsReading(Reading, frozen=True, kw_only=True):
 class Checkpoints:
     """Looks through the runs' checkpoint folders, and remembers from look to look what it has verified."""
 
-    def __init__(self) -> None:
+    def __init__(self, read_disk: DiskReader = disk_of) -> None:
+        """``read_disk``: by default the kernel's word; a drill simulates it."""
+        self._read_disk = read_disk
         self._folders: dict[str, tuple[RunSpec, CheckpointFolder]] = {}
         self._rounds: Rounds[str, RunCheckpoints] = Rounds(EACH_SECONDS, WHOLE_SECONDS)
 
@@ -44,7 +46,7 @@ class Checkpoints:
     def _look(self, spec: RunSpec, now: float, until: float) -> RunCheckpoints:
         remembered, folder = self._folders.get(spec.name, (None, None))
         if folder is None or remembered != spec:
-            folder = CheckpointFolder(spec)
+            folder = CheckpointFolder(spec, self._read_disk)
             self._folders[spec.name] = spec, folder
         return folder.look(now, until)
 
