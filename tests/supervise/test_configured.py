@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from trainwarden.errors import RefusedError
 from trainwarden.model import Checkpoint, RunSpec, Verdict
@@ -16,8 +17,13 @@ def spec(tmp_path: Path) -> RunSpec:
     (tmp_path / "data").mkdir()
     for name in ("luca.toml", "data/set.toml", "train_network.py"):
         (tmp_path / name).write_text("a = 1\n")
-    files = configured.fingerprints(COMMAND, tmp_path)
-    return RunSpec(name="luca", run_id="r", command=COMMAND, cwd=str(tmp_path), recipe="kohya", files_at_launch=files)
+    return launched(COMMAND, tmp_path)
+
+
+def launched(command: list[str], cwd: Path) -> RunSpec:
+    """A run of kohya's trainer with what was known of its files at its launch."""
+    spec = RunSpec(name="luca", run_id="r", command=command, cwd=str(cwd), recipe="kohya")
+    return structs.replace(spec, files_at_launch=configured.fingerprints(spec))
 
 
 def test_the_configuration_files_of_the_command_are_known(spec: RunSpec) -> None:
@@ -51,4 +57,14 @@ def test_nothing_is_launched_with_an_edited_file(spec: RunSpec) -> None:
 
 def test_a_large_file_and_one_that_is_not_there_configure_nothing(tmp_path: Path) -> None:
     (tmp_path / "large.json").write_bytes(b" " * (configured.MAX_BYTES + 1))
-    assert configured.fingerprints(["x", "large.json", "absent.toml", "folder.toml"], tmp_path) == {}
+    assert launched(["x", "large.json", "absent.toml", "folder.toml"], tmp_path).files_at_launch == {}
+
+
+def test_a_file_named_without_its_ending_is_known_and_the_data_sets_that_it_names(tmp_path: Path) -> None:
+    (tmp_path / "luca.toml").write_text('[data]\ndataset_config = "sets/faces.toml"\n')
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets/faces.toml").write_text("a = 1\n")
+    spec = launched(["accelerate", "launch", "train_network.py", "--config_file", "luca"], tmp_path)
+    assert sorted(spec.files_at_launch) == ["luca.toml", "sets/faces.toml"]
+    (tmp_path / "sets/faces.toml").write_text("a = 2\n")
+    assert "sets/faces.toml is not what it was" in configured.changed(spec)

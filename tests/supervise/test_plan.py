@@ -55,6 +55,32 @@ def test_run_that_cannot_be_resumed_is_told_so_at_launch(cwd: Path) -> None:
     assert "save_state" in warning
 
 
+@pytest.mark.parametrize(
+    ("before", "client", "mend"),
+    [
+        (["docker", "run", "--rm", "trainer"], "docker", "launcher docker"),
+        (["sudo", "-E", "env", "A=1", "/usr/bin/docker", "run", "trainer"], "docker", "launcher docker"),
+        (["nice", "-n", "10", "ssh", "box"], "ssh", "trainwarden on that machine"),
+    ],
+)
+def test_a_training_that_outlives_its_command_is_told_to_be_watched_only(
+    cwd: Path, before: list[str], client: str, mend: str
+) -> None:
+    for name in ("docker", "ssh", "sudo", "nice"):
+        (cwd / "bin" / name).write_text("#!/bin/sh\n")
+        (cwd / "bin" / name).chmod(0o755)
+    (warning,) = (w for w in planned([*before, *KOHYA, *SAVING]).warnings if "cannot be resumed" in w)
+    assert warning == (
+        f"if this run dies it cannot be resumed: '{client}' only speaks with the training, which may live on when "
+        f"{client} has ended, and a restart would begin another beside it; use {mend}"
+    )
+
+
+def test_an_engine_that_knows_its_training_may_have_such_a_command(cwd: Path) -> None:
+    launcher = Launching(slurm=SlurmOptions(script="job.sh"))
+    assert planned(["srun", *KOHYA, *SAVING], RunConfig(launcher=launcher)).warnings == []
+
+
 def test_unknown_trainer_is_told_so_at_launch(cwd: Path) -> None:
     (warning,) = planned(["/bin/true"]).warnings
     assert warning.startswith("if this run dies it cannot be resumed: no recipe knows")

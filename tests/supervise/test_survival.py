@@ -7,9 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from tests.supervise.conftest import (
     PYTHON,
+    QUICK,
     TICKING,
     Runs,
     keeper_pid,
@@ -229,6 +231,25 @@ def test_a_training_that_goes_on_without_its_launcher_is_let_train(runs: Runs) -
     stop(folder)
     (progress,) = folder.read_progress()
     assert (progress.step, progress.steps_done) == (20, 20)
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_a_training_without_its_launcher_may_end_a_save_that_takes_longer_than_its_grace(
+    runs: Runs, tmp_path: Path
+) -> None:
+    child = (
+        "import time\nprint('saving checkpoint: luca-000002.safetensors')\nbegan = time.monotonic()\n"
+        "while time.monotonic() - began < 8: pass\nopen('saved', 'w').write('whole')"
+    )
+    launcher = f"import subprocess,sys\nsubprocess.run([sys.executable,'-u','-c',{child!r}], start_new_session=True)"
+    folder = runs.start([PYTHON, "-c", launcher], limits=structs.replace(QUICK, orphan_grace=3.0))
+    until_output(folder, "saving checkpoint")
+    launched = state(folder).training
+    assert launched is not None
+    os.kill(launched.pid, signal.SIGKILL)
+    until_ended(folder, seconds=30)
+    assert (tmp_path / "saved").read_text() == "whole"
+    stop(folder)
 
 
 def test_orphan_without_the_tag_in_another_session_is_still_cleared(runs: Runs) -> None:

@@ -31,6 +31,8 @@ class Settings(Struct, frozen=True):
     """What should be told at launch though the run can be resumed."""
     values: Mapping[str, float] = {}
     """The trainer's settings that the guide speaks of (§3), where they are known; a switch is 0 or 1."""
+    files: tuple[str, ...] = ()
+    """Configuration files that the command names otherwise than by their whole names: as those name each other, say."""
 
 
 class Recipe(Protocol):

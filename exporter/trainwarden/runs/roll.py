@@ -6,7 +6,7 @@ from typing import Any
 from trainwarden.model import Identity
 from trainwarden.runs.cgroups import Cgroup
 from trainwarden.runs.members import Census, as_members
-from trainwarden.runs.usage import Meter
+from trainwarden.runs.usage import Meter, Usage
 from trainwarden.system import ProcessStat
 
 SCAN_SECONDS = 5.0
@@ -51,9 +51,14 @@ class Roll:
         """The known members as they are at this moment; what they use is not counted by it."""
         return self._census.update()
 
+    @property
+    def usage(self) -> Usage:
+        """What they use, as it was last measured."""
+        return self._meter.usage
+
     def facts(self) -> dict[str, Any]:
         """What ``model.RunState`` holds of them."""
-        usage = self._meter.usage
+        usage = self.usage
         return {
             "members": as_members(self.members),
             "rss_bytes": usage.rss_bytes,

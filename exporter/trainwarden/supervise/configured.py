@@ -7,6 +7,7 @@ something else, and might write over what is not its own.
 import hashlib
 from pathlib import Path
 
+from trainwarden.checkpoints import recipe_of
 from trainwarden.model import RunSpec
 
 SUFFIXES = frozenset({".toml", ".yaml", ".yml", ".json", ".ini", ".cfg"})
@@ -14,10 +15,16 @@ SUFFIXES = frozenset({".toml", ".yaml", ".yml", ".json", ".ini", ".cfg"})
 MAX_BYTES = 4 * 1024 * 1024
 
 
-def fingerprints(command: list[str], cwd: Path) -> dict[str, str]:
-    """SHA-256 of every configuration file that an argument names (``--config_file luca.toml`` or ``--config=…``)."""
-    named = (argument.rpartition("=")[2] for argument in command[1:])
-    found = {name: _digest(cwd / name) for name in named if Path(name).suffix.lower() in SUFFIXES}
+def fingerprints(spec: RunSpec) -> dict[str, str]:
+    """SHA-256 of every configuration file that an argument names (``--config_file luca.toml`` or ``--config=…``).
+
+    And of those that the recipe knows of, each once.
+    """
+    cwd = Path(spec.cwd)
+    arguments = (argument.rpartition("=")[2] for argument in spec.command[1:])
+    named = [name for name in arguments if Path(name).suffix.lower() in SUFFIXES]
+    named += recipe_of(spec).settings(spec.command, cwd).files
+    found = {name: _digest(cwd / name) for name in named}
     return {name: digest for name, digest in found.items() if digest}
 
 

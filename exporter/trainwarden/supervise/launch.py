@@ -57,7 +57,7 @@ def _begin(folder: RunFolder, planned: RunSpec, held: int) -> RunSpec:
         planned,
         gpu_baseline_bytes=_gpu_baseline(),
         found_at_launch=found,
-        files_at_launch=configured.fingerprints(planned.command, Path(planned.cwd)),
+        files_at_launch=configured.fingerprints(planned),
     )
     folder.write_spec(spec)
     if spec.launcher is not None:

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from trainwarden import system
 from trainwarden.checkpoints import recipe_of
 from trainwarden.errors import RunFolderError
-from trainwarden.model import Ended, Outcome, Resume, RunSpec, RunState
+from trainwarden.model import Ended, Outcome, Progress, Resume, RunSpec, RunState
 from trainwarden.runs import identity
 from trainwarden.runs.cgroups import Cgroup
 from trainwarden.runs.ending import HAND_SIGNALS, classify
-from trainwarden.runs.folder import RunFolder
+from trainwarden.runs.folder import RunFolder, best_progress
 from trainwarden.runs.members import Census, living
 from trainwarden.runs.roll import Roll
 from trainwarden.runs.usage import Meter
@@ -171,12 +171,20 @@ class RunWatch:
         """Whether only the launcher is gone. Nobody asks where somebody wanted an end, or it came to its own."""
         if exited.code == 0 or exited.signal in HAND_SIGNALS or self._stop is not None:
             return False
-        progress = self._generation.progress()
+        told, limits = self._told(), self._spec.limits
         if self._orphan is None:
-            self._orphan = Orphan(self._spec.limits.orphan_grace, progress.steps_done, now.monotonic)
             self.scan(now)
-        lives = bool(living(self._roll.members))
-        return self._orphan.goes_on(progress.steps_done, progress.median_step_seconds, lives, now.monotonic)
+            grace, patience = limits.orphan_grace, limits.start_timeout
+            self._orphan = Orphan(grace, patience, told, self._roll.usage, now.monotonic)
+        return self._orphan.goes_on(told, self._roll.usage, bool(living(self._roll.members)), now.monotonic)
+
+    def _told(self) -> Progress:
+        """Where it stands, by its heartbeat where it has one: what torchrun's workers print may stand elsewhere."""
+        with suppress(RunFolderError):
+            best = best_progress(self._folder.read_progress(), self._generation.number)
+            if best is not None:
+                return best
+        return self._generation.progress()
 
     def _clear_after_keeper(self, now: Now) -> None:
         """The terminal is gone, and mostly the training with it: whoever is left must not train on unseen."""

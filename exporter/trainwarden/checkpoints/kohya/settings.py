@@ -94,7 +94,7 @@ def read_options(arguments: list[str], cwd: Path) -> Options:
     named = given.get("config_file")
     if not isinstance(named, str):
         return Options(given=given, in_file={})
-    path = cwd / (named if named.endswith(".toml") else f"{named}.toml")
+    path = cwd / _with_ending(named)
     try:
         in_file = flatten(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
@@ -102,6 +102,11 @@ def read_options(arguments: list[str], cwd: Path) -> Options:
     except ValueError as error:
         return Options(given, {}, path, f"{path}: is not TOML: {error}; mend the file")
     return Options({**in_file, **given}, in_file, path)
+
+
+def _with_ending(named: str) -> str:
+    """As sd-scripts completes it."""
+    return named if named.endswith(".toml") else f"{named}.toml"
 
 
 def flatten(sections: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +128,18 @@ def read_settings(command: list[str], cwd: Path) -> Settings:
         problem=next(_problems(options), "") if parts else _NO_SCRIPT,
         warnings=tuple(_warnings(options, line.processes(parts.launcher, cwd) if parts else 1)),
         values=_guided(options) if parts and not options.fault else {},
+        files=tuple(_files(options)),
     )
+
+
+def _files(options: Options) -> Iterator[str]:
+    """The file that ``--config_file`` means, with the ending that may be left out, and the data set's that it names."""
+    named = options.text("config_file")
+    if named is not None:
+        yield _with_ending(named)
+    dataset = options.in_file.get("dataset_config")
+    if isinstance(dataset, str):
+        yield dataset
 
 
 def _guided(options: Options) -> dict[str, float]:
