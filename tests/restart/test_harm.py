@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.restart.world import World
-from trainwarden.model import Resume
+from trainwarden.model import Resume, ResumeTemplate
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.states import CallReason, GiveUpReason, HoldReason, State
 
@@ -44,6 +44,19 @@ def test_a_launch_that_goes_on_behind_its_checkpoint_recovers(world: World) -> N
     world.set_progress(epoch=5, step=430, steps_done=30)
     world.run(desk, 30)
     assert (desk.history.state, desk.history.needs_human) == (State.WATCHING, None)
+
+
+@pytest.mark.parametrize(("epoch", "ended"), [(4, State.WATCHING), (3, State.GAVE_UP)])
+def test_a_script_that_counts_its_epochs_from_0_is_let_train_and_one_that_begins_anew_is_not(
+    world: World, epoch: int, ended: State
+) -> None:
+    desk = launched(world)
+    declared = ResumeTemplate(arguments=["--resume", "{checkpoint}"], glob="luca-{epoch}.pt")
+    desk.spec = replace(desk.spec, recipe="torch", resume=declared)
+    world.set_progress(epoch=epoch, step=430, steps_done=30)
+    world.run(desk, 30)
+    assert desk.history.state is ended
+    assert [final for final, _ in world.asked_to_stop] == ([True] if ended is State.GAVE_UP else [])
 
 
 def test_a_resume_whose_epoch_is_unknown_is_judged_by_its_steps(world: World) -> None:

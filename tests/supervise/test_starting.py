@@ -144,6 +144,24 @@ def test_fresh_run_owns_nothing_that_lay_there(trained: RunSpec) -> None:
         choose(spec, f"{trained.checkpoints}/luca-000001-state")
 
 
+def test_a_note_beside_what_lay_there_makes_it_nobodys(trained: RunSpec, tmp_path: Path) -> None:
+    shutil.copytree(trained.checkpoints or "", tmp_path / "out")
+    lay = structs.replace(trained, checkpoints=str(tmp_path / "out"))
+    spec = structs.replace(lay, found_at_launch=found_at_launch(lay))
+    (tmp_path / "out/luca-000001-state/.DS_Store").write_text("a file manager was here")
+    with pytest.raises(RefusedError, match="an earlier run wrote it"):
+        choose(spec, tmp_path / "out/luca-000001-state")
+
+
+def test_what_is_written_anew_over_what_lay_there_is_the_runs(trained: RunSpec, tmp_path: Path) -> None:
+    shutil.copytree(trained.checkpoints or "", tmp_path / "out")
+    lay = structs.replace(trained, checkpoints=str(tmp_path / "out"))
+    spec = structs.replace(lay, found_at_launch=found_at_launch(lay))
+    for file in (tmp_path / "out/luca-000001-state").iterdir():
+        os.utime(file)
+    assert choose(spec, tmp_path / "out/luca-000001-state").epoch == 1
+
+
 def test_folder_behind_a_link_is_the_same_folder(trained: RunSpec, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(trained.checkpoints or "")
     spec = structs.replace(trained, checkpoints=str(tmp_path / "link"))

@@ -44,6 +44,10 @@ class Recipe(Protocol):
     flat: bool
     """Whether all that ``find`` says stands in the names in the folder itself, whose time then tells of changes."""
 
+    epochs_agree: bool
+    """Whether its output numbers epochs as its checkpoints do, so that behind checkpoint N it trains epoch N + 1. A
+    script of the user's own may name checkpoints from 1 and draw its bars from 0."""
+
     def declared(self, resume: ResumeTemplate) -> "Recipe":
         """This recipe, completed by what the user declares. Raises ``ConfigurationError`` where it takes none of it."""
 

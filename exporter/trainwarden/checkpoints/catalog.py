@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from trainwarden.checkpoints.base import Found, Recipe
 from trainwarden.checkpoints.listing import Listing
-from trainwarden.checkpoints.signature import Signature, digest, sign
+from trainwarden.checkpoints.signature import Signature, marks, sign, stood
 from trainwarden.model import Checkpoint, Verdict
 
 Checkpoints = list[Checkpoint]
@@ -98,17 +98,17 @@ class Catalog:
             size_bytes=sum(size for _, _, size, _ in signature),
             verdict=_verdict(fault),
             reason=fault or "",
-            earlier=path in self._found_at_launch and self._found_at_launch[path] == digest(signature),
+            earlier=path in self._found_at_launch and stood(self._found_at_launch[path], signature),
         )
         return _Seen(signature, checkpoint)
 
 
 def found_in(recipe: Recipe, folder: Path, output_name: str | None) -> dict[str, str]:
-    """Path and signature of every checkpoint in the folder. Raises ``CheckpointError``."""
+    """Path and marks of every checkpoint in the folder. Raises ``CheckpointError``."""
     signed = {}
     for found in recipe.find(folder, output_name):
         with suppress(FileNotFoundError):  # rotated away since the listing
-            signed[str(found.path)] = digest(sign(str(found.path))[0])
+            signed[str(found.path)] = marks(sign(str(found.path))[0])
     return signed
 
 

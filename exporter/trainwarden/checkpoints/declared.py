@@ -22,6 +22,7 @@ class TorchRecipe:
 
     name = "torch"
     samples: str | None = None
+    epochs_agree = False
 
     def __init__(self, resume: ResumeTemplate | None = None) -> None:
         self._resume = resume

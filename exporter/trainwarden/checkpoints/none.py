@@ -17,6 +17,7 @@ class NoRecipe:
 
     name = "none"
     samples: str | None = None
+    epochs_agree = False
     flat = True
 
     def declared(self, resume: ResumeTemplate) -> Recipe:  # noqa: ARG002

@@ -22,6 +22,7 @@ class ScriptedRecipe:
 
     name: str
     samples: str | None = None
+    epochs_agree = False
     flat = False
     arguments: list[str]
     """How the library's own scripts are told."""

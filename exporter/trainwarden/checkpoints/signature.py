@@ -28,9 +28,23 @@ def _files(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
                 yield prefix + entry.name, entry.stat()
 
 
-def digest(signature: Signature) -> str:
-    """Without inodes, which some network mounts number anew: what stood there at the launch would look new."""
+def marks(signature: Signature) -> str:
+    """A word for each file, by which ``stood`` knows it again.
+
+    Without inodes, which some network mounts number anew: what stood there at the launch would look new.
+    """
+    return " ".join(_mark(name, size, modified_at) for name, _, size, modified_at in signature)
+
+
+def stood(before: str, signature: Signature) -> bool:
+    """Whether a file that had one of these ``marks`` is still as it was.
+
+    One is enough: who saves writes all files anew, and what is laid beside them (a note, a ``.DS_Store``) changes none.
+    """
+    return not set(before.split()).isdisjoint(marks(signature).split())
+
+
+def _mark(name: str, size: int, modified_at: int) -> str:
     import hashlib  # brings OpenSSL, 3.5 MB; an exporter mostly has nothing to digest
 
-    content = [(name, size, modified_at) for name, _, size, modified_at in signature]
-    return hashlib.sha256(repr(content).encode(errors="surrogateescape")).hexdigest()
+    return hashlib.sha256(repr((name, size, modified_at)).encode(errors="surrogateescape")).hexdigest()[:32]

@@ -95,9 +95,9 @@ class RunSpec(Struct, frozen=True, kw_only=True):
     """The trainer's settings that the guide speaks of (§3), as the command said at the first launch; a switch is 0 or
     1."""
     found_at_launch: dict[str, str] = field(default_factory=dict)
-    """Checkpoints that stood in the folder before the first launch, with signatures: while unchanged, not the run's.
+    """Checkpoints that stood in the folder before the first launch, with marks of their files.
 
-    Without the one that the command itself resumes from.
+    While one of the files is as it was, the checkpoint is not the run's. Without the one that the command resumes from.
     """
     files_at_launch: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the configuration files that the command names, by path as it names them."""

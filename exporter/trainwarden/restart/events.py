@@ -106,7 +106,7 @@ class Freed(Event, frozen=True, kw_only=True):
 
 
 class Blocked(Event, frozen=True, kw_only=True):
-    """The GPU memory gate does not pass any more: somebody took the memory during the pause."""
+    """Not launched yet after all: somebody took the GPU memory during the pause, or the user has paused the run."""
 
     why: str
     """One sentence."""

@@ -3,7 +3,8 @@
 The receiver watches by its own reading: one continuous alert would never come anew for the next generation.
 """
 
-from trainwarden.model import Outcome, Progress, RunState
+from trainwarden.checkpoints import recipe_of
+from trainwarden.model import Outcome, Progress, RunSpec, RunState
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.events import Accepted, AnyEvent, GaveUp, Held, Moment, Recovered
 from trainwarden.restart.history import Probation
@@ -28,9 +29,10 @@ def watch(desk: Desk, now: Moment) -> AnyEvent | None:
     if state.ended is not None:
         return _ended(desk, probation, progress, state, now)
     _note_first_step(desk, progress, now)
-    if proved(probation, progress, desk.spec.budget.probation_steps) and not _repeats(state, progress):
+    repeats = _repeats(desk.spec, state, progress)
+    if proved(probation, progress, desk.spec.budget.probation_steps) and not repeats:
         return _recovered(desk, probation, progress, now)
-    return _not_resumed(state, progress)
+    return GaveUp(reason=GiveUpReason.NOT_RESUMED, detail=f"not_resumed: {repeats}") if repeats else None
 
 
 def proved(probation: Probation, progress: Progress | None, wanted: int) -> bool:
@@ -40,17 +42,16 @@ def proved(probation: Probation, progress: Progress | None, wanted: int) -> bool
     return probation.step is None or progress.step is None or progress.step > probation.step
 
 
-def _repeats(state: RunState, progress: Progress | None) -> bool:
-    """Whether it trains an epoch that its checkpoint holds: the trainer ignored what it was told to go on from."""
+def _repeats(spec: RunSpec, state: RunState, progress: Progress | None) -> str:
+    """That it trains an epoch that its checkpoint holds: the trainer ignored what it was told to go on from.
+
+    Empty where it does not; nor where it may only number its epochs from 0.
+    """
     resumed, epoch = state.resumed_from, progress.epoch if progress is not None else None
-    return resumed is not None and resumed.epoch is not None and epoch is not None and epoch <= resumed.epoch
-
-
-def _not_resumed(state: RunState, progress: Progress | None) -> GaveUp | None:
-    if not _repeats(state, progress) or progress is None:
-        return None
-    detail = f"not_resumed: the new generation trains epoch {progress.epoch}, which its checkpoint already holds"
-    return GaveUp(reason=GiveUpReason.NOT_RESUMED, detail=detail)
+    if resumed is None or resumed.epoch is None or epoch is None:
+        return ""
+    held = resumed.epoch if recipe_of(spec).epochs_agree else resumed.epoch - 1
+    return f"the new generation trains epoch {epoch}, which its checkpoint already holds" if epoch <= held else ""
 
 
 def limit(desk: Desk) -> float:

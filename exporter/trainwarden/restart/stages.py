@@ -125,13 +125,13 @@ def _memory(desk: Desk) -> tuple[list[str], str | None]:
 
 
 def pause(desk: Desk, now: Moment) -> AnyEvent | None:
-    """The guide's minute between the death of the last member and the next launch."""
+    """The guide's minute between the death of the last member and the next launch; longer where its user pauses it."""
     case = desk.case
     void = _void_before_launch(desk, desk.state())
     if void is not None:
         return void
     died = case.died if case.died is not None else case.since
-    return None if now.mono - died < desk.spec.limits.pause_after_stop else Paused()
+    return None if desk.paused or now.mono - died < desk.spec.limits.pause_after_stop else Paused()
 
 
 def choose(desk: Desk, now: Moment) -> AnyEvent | None:
@@ -164,7 +164,7 @@ def launch(desk: Desk, now: Moment) -> AnyEvent | None:
     void = _void_before_launch(desk, state) or _taken_over(desk, now)
     if void is not None:
         return void
-    _, why = _memory(desk)
+    _, why = _memory(desk) if not desk.paused else ([], "its user has paused it")
     if why is None:
         desk.waits_for(UNREADABLE)
         return None
@@ -245,7 +245,7 @@ def _void_before_launch(desk: Desk, state: RunState | None) -> AnyEvent | None:
 
 
 def _paused(desk: Desk) -> Held | None:
-    """Until something of it is stopped, the user may still say that it is to be left alone."""
+    """Until something of it is stopped, the user may still say that it is to be left as it is."""
     return Held(reason=HoldReason.PAUSED, passing=True) if desk.paused else None
 
 

@@ -33,7 +33,8 @@ class State(str, Enum):
     """Nobody of the run lives. The GPU memory gate has to pass: what the run held is free again."""
 
     PAUSING = "pausing"
-    """The pause of the guide between the death of the last member and the next launch."""
+    """The pause of the guide between the death of the last member and the next launch; and for as long as the user has
+    it left alone."""
 
     CHOOSING = "choosing"
     """The newest verified checkpoint is looked for. None: given up, never a start from zero."""

@@ -19,6 +19,7 @@ class KohyaRecipe:
 
     name = "kohya"
     samples: str | None = "sample"
+    epochs_agree = True
     flat = True
 
     def declared(self, resume: ResumeTemplate) -> Recipe:  # noqa: ARG002
