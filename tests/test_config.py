@@ -136,6 +136,7 @@ def test_a_conservative_run_is_normal_when_30_percent_slower_and_at_12_of_16_gb(
     run = numbers(config.run_thresholds(config.Config(), "conservative", {}, None))
     assert run["step_duration_seconds", "warning"] > 2.5 / 0.7
     assert run["gpu_memory_used_ratio", "low"] <= 12 / 16.3
+    assert run["checkpoint_age_seconds", "overdue"] == 150 * 60
 
 
 def test_of_every_threshold_it_is_told_who_decided_it() -> None:
@@ -152,3 +153,20 @@ def test_of_every_threshold_it_is_told_who_decided_it() -> None:
 def test_stalled_follows_the_runs_own_median_where_that_is_longer() -> None:
     assert numbers(config.run_thresholds(config.Config(), "balanced", {}, 2.5))["step_age_seconds", "stalled"] == 600
     assert numbers(config.run_thresholds(config.Config(), "balanced", {}, 60.0))["step_age_seconds", "stalled"] == 1200
+
+
+@pytest.mark.parametrize(
+    ("apart_minutes", "overdue_minutes", "where"),
+    [
+        (None, 105, "guide §1"),
+        (230, 345, "1.5 × the 230 min between the run's own saves"),
+        (40, 60, "1.5 × the 40 min between the run's own saves"),
+        (2, 30, "the run saves every 2 min, and 30 min are not old yet"),
+    ],
+)
+def test_a_checkpoint_is_overdue_by_the_runs_own_saves(
+    apart_minutes: float | None, overdue_minutes: float, where: str
+) -> None:
+    apart = None if apart_minutes is None else apart_minutes * 60
+    found = config.run_thresholds(config.Config(), "balanced", {}, None, apart)["checkpoint_age_seconds", "overdue"]
+    assert (found.value, found.where) == (overdue_minutes * 60, where)

@@ -35,7 +35,7 @@ class Source(str, Enum):
     PROFILE = "profile"
     """The guide's number, as the run's profile changes it (guide §3)."""
     RHYTHM = "rhythm"
-    """The run's own median step."""
+    """The run's own median step, or the time between its own saves."""
     MACHINE = "machine"
     """``thresholds:`` in ``trainwarden.yml``."""
     RUN = "run"
@@ -85,7 +85,7 @@ RUN = (
     Threshold("step_duration_seconds", "expected", 2.5, "guide §1", "what a step takes"),
     Threshold("step_duration_seconds", "warning", 3.0, "guide §1", "a step takes longer: too slow"),
     Threshold("checkpoint_age_seconds", "hung", 30 * 60.0, "guide §1", "with an idle GPU: hung"),
-    Threshold("checkpoint_age_seconds", "overdue", 1.5 * 70 * 60, "guide §1", "1.5 × the 70 min of two epochs"),
+    Threshold("checkpoint_age_seconds", "overdue", 1.5 * 70 * 60, "guide §1", "1.5 × the 70 min of two epochs, or own"),
     Threshold("step_age_seconds", "stalled", 600.0, "trainwarden", "or 20 × the run's median step"),
     Threshold("phase_age_seconds", "warning", 3600.0, "trainwarden", "a live phase other than training"),
     Threshold("gpu_foreign_processes", "warning", 0.0, "guide §4", "other processes on the run's GPU, above"),
@@ -98,6 +98,9 @@ RUN = (
     Threshold("restart_budget", "low", 1.0, "trainwarden", "restarts left before a human is called, at most"),
 )
 
+OVERDUE_SAVES = 1.5
+"""A checkpoint is overdue after so many times the longest that the run took between two saves, once it has saved twice;
+but never sooner than a checkpoint counts as old at all (``checkpoint_age_seconds: hung``)."""
 STALLED_MEDIANS = 20
 """A run is stalled after this many of its own median steps, if that is longer than ``step_age_seconds``."""
 
@@ -123,7 +126,9 @@ def machine_thresholds() -> Table:
     return {(t.signal, t.level): _of_table(t) for t in MACHINE}
 
 
-def run_thresholds(profile: str, median_step_seconds: float | None = None) -> Table:
+def run_thresholds(
+    profile: str, median_step_seconds: float | None = None, saves_apart_seconds: float | None = None
+) -> Table:
     """The thresholds of one run, for its profile and its own rhythm, before overrides."""
     table = {(t.signal, t.level): _of_table(t) for t in RUN}
     table |= _of_profile(profile, table)
@@ -131,7 +136,18 @@ def run_thresholds(profile: str, median_step_seconds: float | None = None) -> Ta
     if median_step_seconds is not None and STALLED_MEDIANS * median_step_seconds > table[stalled].value:
         where = f"{STALLED_MEDIANS} × the run's median step of {median_step_seconds:.3g} s"
         table[stalled] = InForce(STALLED_MEDIANS * median_step_seconds, Source.RHYTHM, where)
+    if saves_apart_seconds is not None:
+        soonest = table["checkpoint_age_seconds", "hung"].value
+        table["checkpoint_age_seconds", "overdue"] = _of_saves(saves_apart_seconds, soonest)
     return table
+
+
+def _of_saves(apart: float, soonest: float) -> InForce:
+    """When the next save is overdue; all in seconds."""
+    where = f"{OVERDUE_SAVES} × the {apart / 60:.3g} min between the run's own saves"
+    if OVERDUE_SAVES * apart < soonest:
+        where = f"the run saves every {apart / 60:.3g} min, and {soonest / 60:.3g} min are not old yet"
+    return InForce(max(OVERDUE_SAVES * apart, soonest), Source.RHYTHM, where)
 
 
 def _of_table(threshold: Threshold) -> InForce:
@@ -145,7 +161,8 @@ def _of_profile(profile: str, table: Table) -> Table:
     values: dict[tuple[str, str], float] = {}
     if chosen.speed != 1.0:
         steps = [("step_duration_seconds", level) for level in ("expected", "warning")]
-        values = {key: table[key].value / chosen.speed for key in steps}
+        slower = [*steps, ("checkpoint_age_seconds", "overdue")]  # two epochs take as much longer as a step does
+        values = {key: table[key].value / chosen.speed for key in slower}
     if chosen.gpu_memory_low_ratio is not None:
         values["gpu_memory_used_ratio", "low"] = chosen.gpu_memory_low_ratio
     return {key: InForce(value, Source.PROFILE, f"profile {profile}, guide §3") for key, value in values.items()}

@@ -19,6 +19,8 @@ HUNG = {"alertname": "TrainwardenRunHung", "severity": "critical", "action": "re
 CRASHED = {**HUNG, "alertname": "TrainwardenRunCrashed"}
 STALLED = {"alertname": "TrainwardenRunStalled", "severity": "critical", **LORA}
 SILENT = {"alertname": "TrainwardenRunSupervisorSilent", "severity": "warning", **LORA}
+FOLDER_GONE = {"alertname": "TrainwardenCheckpointFolderGone", "severity": "critical", **LORA}
+OVERDUE = {"alertname": "TrainwardenCheckpointOverdue", "severity": "warning", **LORA}
 EXPORTER_DOWN = {"alertname": "TrainwardenExporterDown", "severity": "critical", **HERE}
 RECEIVER_DOWN = {"alertname": "TrainwardenReceiverDown", "severity": "critical", **HERE}
 NEEDS_HUMAN = {"alertname": "TrainwardenRestartNeedsHuman", "severity": "critical", "reason": "wedged", **LORA}
@@ -87,6 +89,12 @@ def test_hung_leaves_stalled_of_another_run(alertmanager: str, tmp_path: Path) -
 
 def test_steps_that_nobody_counts_are_no_stall(alertmanager: str, tmp_path: Path) -> None:
     assert _muted(alertmanager, tmp_path, SILENT, STALLED) == ["TrainwardenRunStalled critical"]
+
+
+def test_what_was_saved_into_a_folder_that_is_gone_is_not_overdue(alertmanager: str, tmp_path: Path) -> None:
+    other = {**OVERDUE, "run": "other"}
+    muted = _muted(alertmanager, tmp_path, FOLDER_GONE, OVERDUE, other)
+    assert muted == ["TrainwardenCheckpointOverdue warning"], "that of the run whose folder it is"
 
 
 def test_without_the_exporter_the_rest_of_the_machine_is_muted_but_nothing_that_restarts_or_calls(

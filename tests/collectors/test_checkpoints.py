@@ -12,7 +12,7 @@ from tests.golden import kohya
 from tests.support.wait import wait_until
 from trainwarden.checkpoints import RECIPES
 from trainwarden.checkpoints.catalog import found_in
-from trainwarden.collectors.checkpoints import Checkpoints, CheckpointsReading, RunCheckpoints, families
+from trainwarden.collectors.checkpoints import Checkpoints, CheckpointsReading, RunCheckpoints, families, saves_apart
 from trainwarden.model import RunSpec, Verdict
 
 ROOM = {
@@ -116,6 +116,18 @@ def test_a_damaged_newest_shows_beside_the_newest_that_is_whole(models: Path) ->
     assert found["trainwarden_checkpoint_last_timestamp_seconds"] == {"luca": NOW - 3800}
     assert found["trainwarden_checkpoint_last_epoch"] == {"luca": 4}
     assert (found["trainwarden_checkpoints"], found["trainwarden_checkpoints_valid"]) == ({"luca": 2}, {"luca": 1})
+
+
+def test_the_runs_rhythm_is_the_longest_between_two_saves(models: Path) -> None:
+    def apart() -> dict[str, float]:
+        return saves_apart(Checkpoints().read([run_of(models)], NOW).runs)
+
+    assert apart() == {}
+    kohya.save(models, "luca", 2, NOW - 8000)
+    assert apart() == {}, "one save has no rhythm"
+    kohya.save(models, "luca", 4, NOW - 3800)
+    kohya.save(models, "luca", 5, NOW - 3000)
+    assert apart() == {"luca": 4200}
 
 
 def test_one_that_is_still_being_written_is_not_called_damaged(models: Path) -> None:

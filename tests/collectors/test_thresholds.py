@@ -6,9 +6,9 @@ from trainwarden.collectors import runs, thresholds
 from trainwarden.config import Config
 
 
-def read(root: Path, config: Config) -> dict[str, dict[str, float]]:
+def read(root: Path, config: Config, saves_apart: dict[str, float] | None = None) -> dict[str, dict[str, float]]:
     found = runs.Runs(root, keep_ended=60.0).read(NOW, BOOT)
-    return values(thresholds.families(thresholds.read(config, found.runs)))
+    return values(thresholds.families(thresholds.read(config, found.runs, saves_apart or {})))
 
 
 def test_every_number_of_the_guide_is_a_series(tmp_path: Path) -> None:
@@ -37,3 +37,15 @@ def test_a_slow_run_is_stalled_by_its_own_rhythm(tmp_path: Path) -> None:
     found = read(tmp_path, Config())["trainwarden_run_threshold"]
     assert found["stalled,luca,step_age_seconds"] == 1200
     assert found["warning,luca,step_duration_seconds"] > 4
+
+
+def test_a_checkpoint_is_overdue_by_the_runs_own_rhythm_once_it_has_one(tmp_path: Path) -> None:
+    write(tmp_path, spec(), state())
+    found = read(tmp_path, Config(), {"luca": 230 * 60.0, "another": 1.0})["trainwarden_run_threshold"]
+    assert found["overdue,luca,checkpoint_age_seconds"] == 345 * 60
+
+
+def test_what_the_user_says_of_an_overdue_checkpoint_comes_before_the_runs_own_rhythm(tmp_path: Path) -> None:
+    write(tmp_path, spec(thresholds={"checkpoint_age_seconds": {"overdue": 7200.0}}), state())
+    found = read(tmp_path, Config(), {"luca": 230 * 60.0})["trainwarden_run_threshold"]
+    assert found["overdue,luca,checkpoint_age_seconds"] == 7200

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.collectors.samples import progress, spec, state, write
+from tests.golden import kohya
 from tests.web.exporter import Exporter
 from trainwarden import guide, names, system
 from trainwarden.chain.metrics import Exporter as Metrics
@@ -34,7 +35,7 @@ runs:
 
 @pytest.fixture
 def configuration(state_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three runs (overridden, conservative, slow by its own median) and a machine that has its own numbers."""
+    """Three runs (overridden, conservative, slow by its own rhythm) and a machine that has its own numbers."""
     file = state_home.parent / "trainwarden.yml"
     file.write_text(CONFIGURATION)
     monkeypatch.setenv("TRAINWARDEN_CONFIG", str(file))
@@ -46,7 +47,11 @@ def configuration(state_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = state_home / "trainwarden/runs"
     write(root, spec("luca", thresholds={"checkpoint_age_seconds": {"hung": 1200}}), state(**alive))
     write(root, spec("calm", profile="conservative"), state(**alive))
-    write(root, spec("slow"), state(**alive), progress(median_step_seconds=60.0, beat_at=now))
+    models = state_home.parent / "models"
+    for epoch, ago in ((2, 20_000), (4, 10_000)):
+        kohya.save(models, "slow", epoch, now - ago)
+    slow = spec("slow", checkpoints=str(models), output_name="slow")
+    write(root, slow, state(**alive), progress(median_step_seconds=60.0, beat_at=now))
     return file
 
 
@@ -96,6 +101,9 @@ def test_of_each_it_is_said_who_decided_it(configuration: Path) -> None:
     assert row(runs["calm"], "gpu_memory_used_ratio", "low")["where"] == "profile conservative, guide §3"
     assert row(runs["slow"], "step_age_seconds", "stalled")["where"] == "20 × the run's median step of 60 s"
     assert row(runs["calm"], "phase_age_seconds", "warning")["source"] == "trainwarden"
+    overdue = row(runs["slow"], "checkpoint_age_seconds", "overdue")
+    assert (overdue["value"], overdue["source"]) == (15_000, "rhythm")
+    assert overdue["where"] == "1.5 × the 167 min between the run's own saves"
 
 
 def test_people_read_them_in_human_units(configuration: Path, monkeypatch: pytest.MonkeyPatch) -> None:

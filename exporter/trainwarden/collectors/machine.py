@@ -84,7 +84,8 @@ class Machine:
         found_checkpoints = watch_checkpoints.read(partial(self._read_checkpoints, found_runs, now, left), now)
         found_gpus = watch_gpu.join(begun, now)
         every = found_runs.runs if found_runs else ()
-        found_thresholds = watch_thresholds.read(partial(thresholds.read, self._config, every), now)
+        apart = checkpoints.saves_apart(found_checkpoints.runs) if found_checkpoints else {}
+        found_thresholds = watch_thresholds.read(partial(thresholds.read, self._config, every, apart), now)
 
         yield from metric(names.BUILD_INFO, [((VERSION,), 1)])
         if found_host:

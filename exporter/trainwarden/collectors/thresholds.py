@@ -17,14 +17,18 @@ class ThresholdsReading(Reading, frozen=True, kw_only=True):
     runs: Mapping[str, Table]
 
 
-def read(config: Config, runs: Iterable[Run]) -> ThresholdsReading:
-    """Resolve the guide's numbers, the machine's overrides, and each run's profile, rhythm and overrides."""
-    return ThresholdsReading(machine=machine_thresholds(config), runs={run.name: _of(config, run) for run in runs})
+def read(config: Config, runs: Iterable[Run], saves_apart: Mapping[str, float]) -> ThresholdsReading:
+    """Resolve the guide's numbers, the machine's overrides, and each run's profile, rhythm and overrides.
+
+    ``saves_apart``: seconds between the saves of the runs of which that is known, by name.
+    """
+    tables = {run.name: _of(config, run, saves_apart.get(run.name)) for run in runs}
+    return ThresholdsReading(machine=machine_thresholds(config), runs=tables)
 
 
-def _of(config: Config, run: Run) -> Table:
+def _of(config: Config, run: Run, saves_apart_seconds: float | None) -> Table:
     median = run.progress.median_step_seconds if run.progress else None
-    return run_thresholds(config, run.spec.profile, run.spec.thresholds, median)
+    return run_thresholds(config, run.spec.profile, run.spec.thresholds, median, saves_apart_seconds)
 
 
 def families(reading: ThresholdsReading) -> Iterator[Series]:

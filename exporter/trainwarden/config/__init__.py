@@ -113,10 +113,14 @@ def machine_thresholds(config: Config) -> guide.Table:
 
 
 def run_thresholds(
-    config: Config, profile: str, overrides: Thresholds, median_step_seconds: float | None
+    config: Config,
+    profile: str,
+    overrides: Thresholds,
+    median_step_seconds: float | None,
+    saves_apart_seconds: float | None = None,
 ) -> guide.Table:
-    """One run's thresholds in force: the guide's for its profile, the machine's overrides, then its own."""
-    table = guide.run_thresholds(profile, median_step_seconds)
+    """One run's thresholds in force: the guide's for its profile and rhythm, the machine's overrides, then its own."""
+    table = guide.run_thresholds(profile, median_step_seconds, saves_apart_seconds)
     return _override(_override(table, config.thresholds, guide.Source.MACHINE), overrides, guide.Source.RUN)
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trainwarden import guide, system, units
-from trainwarden.collectors import runs, thresholds
+from trainwarden.collectors import checkpoints, runs, thresholds
 from trainwarden.config import Config, RunConfig, run_thresholds
 from trainwarden.errors import RunFolderError
 from trainwarden.guide import Source
@@ -72,7 +72,8 @@ def of_all(config: Config, root: Path | None = None) -> InForce:
     """The machine's thresholds and those of every run whose series are exported now."""
     found = _read(config, root)
     every = [run.spec for run in found.runs]
-    reading = thresholds.read(config, found.runs)
+    saved = checkpoints.Checkpoints().read(every, time.time())
+    reading = thresholds.read(config, found.runs, checkpoints.saves_apart(saved.runs))
     tables = {name: _rows(table, guide.RUN) for name, table in reading.runs.items()}
     notes = [*found.faults, *(note for spec in every for note in _next_launch(config, spec.name, spec.thresholds))]
     return InForce(_rows(reading.machine, guide.MACHINE), tables, notes)

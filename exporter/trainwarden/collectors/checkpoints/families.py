@@ -1,6 +1,7 @@
 """The families of checkpoints."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from trainwarden import names
 from trainwarden.collectors.base import metric
@@ -39,6 +40,16 @@ def families(runs: Iterable[RunCheckpoints]) -> Iterator[Series]:
     yield from metric(names.CHECKPOINT_LAST_VALID_TIME, ((run, c.modified_at) for run, c in valid if c))
     settled = ((run, _newest(_settled(found))) for run, found in listed)
     yield from metric(names.CHECKPOINT_LAST_VALID, ((run, c.verdict == Verdict.VALID) for run, c in settled if c))
+
+
+def saves_apart(runs: Iterable[RunCheckpoints]) -> dict[str, float]:
+    """Of each run that still has two saves, the longest time between two that follow each other, in seconds.
+
+    The longest, because who saves by epochs and by steps saves at uneven times. What a restart lay in between of counts
+    as well, until it has been rotated away: then an alert is late, and never false.
+    """
+    written = {run.run: sorted(c.modified_at for c in _counted(run.checkpoints)) for run in runs}
+    return {run: max(b - a for a, b in pairwise(times)) for run, times in written.items() if len(times) > 1}
 
 
 def _counted(found: Iterable[Checkpoint]) -> list[Checkpoint]:
