@@ -191,3 +191,13 @@ def test_a_pipe_among_a_checkpoints_files_does_not_hold_it(tmp_path: Path, recip
     folder = FOLDERS[recipe][1](tmp_path)
     os.mkfifo(folder / "zz.bin")
     assert RECIPES[recipe].verify(Found(folder, 2, 500, final=False, resumable=True)) != ""
+
+
+@pytest.mark.parametrize("recipe", FOLDERS)
+@pytest.mark.parametrize("target", ["link", "nowhere"])
+def test_a_link_that_leads_nowhere_hides_no_checkpoint(tmp_path: Path, recipe: str, target: str) -> None:
+    folder = FOLDERS[recipe][1](tmp_path)
+    for place in (tmp_path, folder):
+        (place / "link").symlink_to(target)
+    (checkpoint,) = Catalog(RECIPES[recipe], tmp_path, "tiny", settle=0.0).list(0.0)
+    assert checkpoint.path == str(folder)

@@ -19,7 +19,7 @@ def entries(folder: Path, option: str) -> Iterator[os.DirEntry[str]]:
     """What lies in the run's checkpoint folder, which ``option`` tells the trainer. Raises ``CheckpointError``."""
     try:
         with os.scandir(folder) as found:
-            yield from filter(_is_text, found)
+            yield from filter(_is_told, found)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{folder}: there is no such checkpoint folder (a trainer makes it at its first save); "
@@ -34,12 +34,20 @@ def entries(folder: Path, option: str) -> Iterator[os.DirEntry[str]]:
 def entries_below(folder: Path) -> Iterator[os.DirEntry[str]]:
     """What lies in a folder within it; nothing where that is not there, or not for us."""
     with suppress(OSError), os.scandir(folder) as found:
-        yield from filter(_is_text, found)
+        yield from filter(_is_told, found)
 
 
-def _is_text(entry: os.DirEntry[str]) -> bool:
+def _is_told(entry: os.DirEntry[str]) -> bool:
     """Whether the name is UTF-8: no other can stand in a label, a ledger or a command that is written down."""
-    return entry.name.isascii() or is_text(entry.name)
+    return (entry.name.isascii() or is_text(entry.name)) and is_there(entry)
+
+
+def is_there(entry: os.DirEntry[str]) -> bool:
+    """Whether it is no link that leads nowhere, or to itself: of the latter nothing can even be asked."""
+    try:
+        return not entry.is_symlink() or bool(entry.stat())
+    except OSError:
+        return False
 
 
 class Listing:

@@ -4,6 +4,8 @@ import os
 import stat
 from collections.abc import Iterator
 
+from trainwarden.checkpoints.listing import is_there
+
 Signature = tuple[tuple[str, int, int, int], ...]
 """Name within the checkpoint, inode, size and modification time (ns) of each of its files."""
 
@@ -21,7 +23,7 @@ def sign(path: str) -> tuple[Signature, float]:
 def _files(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
     """Every file below, by its name from the top."""
     with os.scandir(folder) as entries:
-        for entry in entries:
+        for entry in filter(is_there, entries):
             if entry.is_dir(follow_symlinks=False):
                 yield from _files(entry.path, f"{prefix}{entry.name}/")
             elif entry.is_file():
