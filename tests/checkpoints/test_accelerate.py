@@ -41,8 +41,8 @@ def test_one_kind_is_ordered_by_its_number(tmp_path: Path) -> None:
 
 def test_several_kinds_are_ordered_by_time(tmp_path: Path) -> None:
     for age, name in enumerate(("step_30", "epoch_0", "step_20")):
-        made = make(tmp_path / name)
-        os.utime(made, (WRITTEN_AT - age, WRITTEN_AT - age))
+        make(tmp_path / name, at=WRITTEN_AT - 100 * age)
+    (tmp_path / "step_20/note.txt").write_text("laid here since")
     found = ACCELERATE.find(tmp_path, None)
     assert [(one.path.name, one.step) for one in found] == [("step_30", 30), ("epoch_0", None), ("step_20", 20)]
 

@@ -37,6 +37,14 @@ def test_without_numbers_the_newest_comes_first(tmp_path: Path) -> None:
     assert not recipe.flat
 
 
+def test_what_is_laid_into_an_older_folder_makes_it_no_newer(tmp_path: Path) -> None:
+    for age, name in enumerate(("new", "old")):
+        make_parts(tmp_path / name, ("weights.safetensors", "optimizer.pt"), WRITTEN_AT - 100 * age)
+    (tmp_path / "old/note.txt").write_text("laid here since")
+    recipe = declared("*/", "weights.safetensors", "optimizer.pt")
+    assert [name for name, _, _ in names(recipe, tmp_path)] == ["new", "old"]
+
+
 def test_a_name_is_taken_letter_by_letter(tmp_path: Path) -> None:
     for name in ("a.b[1]-7.pt", "aXb1-7.pt", "a.b[1]-7xpt"):
         make_torch(tmp_path / name)

@@ -120,7 +120,8 @@ def test_nothing_is_launched_beside_a_living_container(docker: Docker, world: Wo
     world.ended(made)
     second = world.start(2, LOOP)
     docker.well("POST", f"/containers/{second}/pause")
-    assert world.engine.probe(second).alive, "a pause is no end"
+    held = world.engine.probe(second)
+    assert (held.alive, held.suspended) == (True, True), "a pause is no end"
     with pytest.raises(RefusedError, match="container 'luca-generation-2' of run 'luca' still runs"):
         world.start(3, "true")
     world.engine.stop(second, kill=True)

@@ -67,6 +67,7 @@ def test_a_mark_reads_as_it_is_written() -> None:
 def test_whatever_is_no_end_lives(state: str) -> None:
     assert job(JobState=state).alive
     assert not job(JobState=state).may_go_on
+    assert job(JobState=state).suspended is (state in ("SUSPENDED", "STOPPED"))
 
 
 @pytest.mark.parametrize(

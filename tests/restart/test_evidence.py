@@ -90,6 +90,11 @@ def test_a_state_that_is_not_there_is_a_silent_supervisor(world: World) -> None:
     assert not gather(world, nothing, nothing).supervisor_answers
 
 
+def test_a_run_that_its_engine_holds_still_is_one_that_somebody_is_at(world: World) -> None:
+    world.set(suspended=True)
+    assert look_twice(world).stopped_members == 1
+
+
 @pytest.mark.parametrize("letter", ["T", "t"])
 def test_a_stopped_member_is_seen(world: World, letter: str) -> None:
     world.set(members=[Member(1, 1, "S"), Member(2, 1, letter)])

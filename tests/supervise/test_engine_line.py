@@ -265,3 +265,13 @@ def test_a_launch_that_could_not_be_written_down_is_known_and_written_once_there
     look(ours, watch, 106.0)
     assert kept.read(folder) == record
     assert cluster.launched == [1, 2]
+
+
+def test_what_its_engine_holds_still_is_written_down_for_who_decides(
+    line: Line, watch: RunWatch, cluster: Cluster
+) -> None:
+    ours = line()
+    for now, suspended in ((102.0, True), (104.0, False)):
+        cluster.status = Status(alive=True, suspended=suspended)
+        look(ours, watch, now)
+        assert watch.state(Now(now, now)).suspended is suspended

@@ -20,6 +20,7 @@ from trainwarden.model import Checkpoint, ResumeTemplate
 _NAME = re.compile(r"(?P<kind>checkpoint-|checkpoint_|step_|epoch_)(?P<number>\d{1,18})")
 _STEPS = ("checkpoint-", "step_")
 """In the examples these count steps; ``checkpoint_N`` counts saves, ``epoch_N`` epochs from 0."""
+_LAST = "random_states_0.pkl"
 _NOT_WEIGHTS = re.compile(r"(optimizer|scheduler|sampler|dl_state_dict)(_\d+)?\.bin")
 
 
@@ -78,10 +79,7 @@ class AccelerateRecipe(ScriptedRecipe):
 
 
 def _written(named: tuple[re.Match[str], os.DirEntry[str]]) -> int:
-    try:
-        return named[1].stat().st_mtime_ns
-    except OSError:  # rotated away since the listing
-        return 0
+    return parts.written_ns(named[1].path, _LAST)
 
 
 def _found(match: re.Match[str], entry: os.DirEntry[str]) -> Found:
@@ -94,7 +92,7 @@ def _found(match: re.Match[str], entry: os.DirEntry[str]) -> Found:
 def _unfit(folder: Path, complete: list[str]) -> str:
     random = [path.name for path in sorted(folder.glob("random_states_*.pkl"))]
     schedule = ["scheduler.bin"] if (folder / "scheduler.bin").exists() else []
-    written = ["optimizer.bin", *schedule, "random_states_0.pkl"]
+    written = ["optimizer.bin", *schedule, _LAST]
     return (
         parts.missing(folder, written)
         or ("" if _weights(folder) else f"{folder}: holds no weights: the save was cut short")

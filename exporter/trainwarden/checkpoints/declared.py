@@ -60,13 +60,14 @@ class TorchRecipe:
         if self._pattern is None or self._resume is None:
             return []
         folders, numbered = str(self._resume.glob).endswith("/"), bool(self._pattern.groups)
+        last = self._resume.complete[-1] if self._resume.complete else None
         found = []
         for entry in entries(folder, "checkpoints"):
             match = self._pattern.fullmatch(entry.name)
             if match and (entry.is_dir() if folders else entry.is_file()):
                 told = {name: int(value) for name, value in match.groupdict().items()}
                 epoch, step = told.get("epoch"), told.get("step")
-                order = (epoch or 0, step or 0) if numbered else (_written(entry), 0)
+                order = (epoch or 0, step or 0) if numbered else (parts.written_ns(entry.path, last), 0)
                 found.append((order, Found(Path(entry.path), epoch, step, final=False, resumable=True)))
         return [one for _, one in sorted(found, key=lambda pair: pair[0], reverse=True)]
 
@@ -110,10 +111,3 @@ class TorchRecipe:
 def _compile(glob: str) -> re.Pattern[str]:
     words = re.split(r"(\{epoch\}|\{step\}|\*|\?)", glob.removesuffix("/"))
     return re.compile("".join(_NUMBER.get(word) or re.escape(word) for word in words))
-
-
-def _written(entry: os.DirEntry[str]) -> int:
-    try:
-        return entry.stat().st_mtime_ns
-    except OSError:  # rotated away since the listing
-        return 0

@@ -5,7 +5,9 @@ empty or cut short; and a killed save over an older checkpoint leaves a mix of b
 the times are out of order.
 """
 
+import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -59,6 +61,17 @@ def out_of_order(folder: Path, names: Sequence[str]) -> str:
                 "short, or the folder was copied without its times (copy with cp -a)"
             )
     return ""
+
+
+def written_ns(path: str, last: str | None) -> int:
+    """When a checkpoint was written, ns; 0 where it was rotated away meanwhile.
+
+    By the file in it that is written last: the folder's own time is that of whatever was laid into it since.
+    """
+    for name in (f"{path}/{last}" if last else path, path):
+        with suppress(OSError):
+            return os.stat(name).st_mtime_ns  # noqa: PTH116  (there may be thousands)
+    return 0
 
 
 def weights(folder: Path, candidates: Sequence[str]) -> list[str]:

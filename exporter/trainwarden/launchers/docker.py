@@ -93,7 +93,7 @@ class DockerEngine:
         state = container.state
         if state.running or state.paused or state.restarting:
             self.visible = _is_visible(container)
-            return Status(alive=True, pid=state.pid if self.visible else None)
+            return Status(alive=True, suspended=state.paused, pid=state.pid if self.visible else None)
         exit_code, signal = container.ended_as
         at = state.finished_at.timestamp()
         return Status(alive=False, exit_code=exit_code, signal=signal, at=at, by_hand=self._by_hand(container))

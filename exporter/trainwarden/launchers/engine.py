@@ -32,6 +32,8 @@ class Status(Struct, frozen=True, kw_only=True):
 
     alive: bool
     """Whether anything of it runs, or is about to (a job that waits for its turn lives)."""
+    suspended: bool = False
+    """Whether the engine holds it still, as somebody wanted (``docker pause``, ``scontrol suspend``)."""
     pid: int | None = None
     """Its topmost process, where that can be seen from here."""
     exit_code: int | None = None

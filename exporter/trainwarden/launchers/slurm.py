@@ -90,7 +90,7 @@ class SlurmEngine:
         if job.is_free or (job.restarts > mark.restarts and not job.alive):
             return Status(alive=False, cut_off=True)  # Slurm requeued it: it waits, or found no order and ended
         if job.alive:
-            return Status(alive=True)
+            return Status(alive=True, suspended=job.suspended)
         exit_code, signal = job.ended_as
         said = Status(alive=False, exit_code=exit_code, signal=signal, at=job.at)
         return replace(said, by_hand=job.by_hand, cut_off=job.cut_off)

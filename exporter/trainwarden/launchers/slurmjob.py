@@ -52,6 +52,11 @@ class Job(Struct, frozen=True):
         return self.state not in _ENDED
 
     @property
+    def suspended(self) -> bool:
+        """Whether it is held still, and keeps its place."""
+        return self.state in ("SUSPENDED", "STOPPED")
+
+    @property
     def by_hand(self) -> bool:
         """Whether somebody cancelled it."""
         return self.state in _BY_HAND

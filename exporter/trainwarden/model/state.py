@@ -66,6 +66,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     """The process that the keeper started; its members may be many more."""
     members_visible: bool = True
     """Whether its processes are this machine's: else nothing is known of members, CPU time and IO."""
+    suspended: bool = False
+    """Whether its engine holds it still, as somebody wanted: its processes cannot move, and none of them shows it."""
     members: list[Member] = field(default_factory=list)
     rss_bytes: Whole = 0
     threads: Whole = 0

@@ -120,7 +120,7 @@ def _of_state(state: RunState, run_id: str, generation: int, boot_id: str) -> di
         "signal": state.ended.signal if state.ended is not None else None,
         "wedged": state.wedged,
         "error": _error(state),
-        "stopped_members": sum(member.state in "Tt" for member in state.members),
+        "stopped_members": sum(member.state in "Tt" for member in state.members) or int(state.suspended),
     }
 
 

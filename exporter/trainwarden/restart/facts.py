@@ -49,7 +49,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     supervisor_answers: bool = True
     """And its own reading is fresh."""
     stopped_members: int = 0
-    """Members in state T."""
+    """Members in state T; 1 where their engine holds them all still."""
     phase: Phase | None = None
     saving_seconds: float | None = None
     """For how long a checkpoint has been in writing; None where none is."""

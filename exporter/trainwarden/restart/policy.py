@@ -134,7 +134,7 @@ def takes_steps(facts: Facts, _: History, __: Moment) -> Decision | None:
 
 
 def stopped_process(facts: Facts, _: History, __: Moment) -> Decision | None:
-    """State T is Ctrl-Z or a debugger: somebody is at it."""
+    """State T is Ctrl-Z or a debugger, and an engine pauses for who asks it to: somebody is at it."""
     return Hold(HoldReason.STOPPED_PROCESS, passing=True) if facts.stopped_members else None
 
 

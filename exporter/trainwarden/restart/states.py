@@ -90,7 +90,7 @@ class HoldReason(str, Enum):
     PHASE = "phase"
     """It is in a phase in which a long silence is normal (starting, caching, evaluating). Passes."""
     STOPPED_PROCESS = "stopped_process"
-    """A member is in state T: Ctrl-Z or a debugger, so somebody is at it. Passes."""
+    """A member is in state T (Ctrl-Z or a debugger), or its container or job is paused: somebody is at it. Passes."""
     SUPERVISOR_SILENT = "supervisor_silent"
     """The run's supervisor does not answer or its reading is old, so a silent output proves nothing. Passes."""
     EXPORTER_UNREACHABLE = "exporter_unreachable"

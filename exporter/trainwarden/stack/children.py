@@ -48,8 +48,12 @@ def await_ready(service: Service, process: subprocess.Popen[bytes], log: Path, p
 
 
 def stop(processes: Iterable[Identity], seconds: float = STOP_SECONDS) -> None:
-    """SIGTERM to exactly these processes, and SIGKILL to those that are still there after ``seconds``."""
-    alive = [p for p in processes if identity.send(p.pid, p.start_time, signal.SIGTERM)]
+    """SIGTERM to exactly these processes, and SIGKILL to those that are still there after ``seconds``.
+
+    Of another boot or PID namespace, pid and start time say nothing about who is there now.
+    """
+    known = [p for p in processes if identity.lives(p)]
+    alive = [p for p in known if identity.send(p.pid, p.start_time, signal.SIGTERM)]
     alive = await_gone(alive, seconds)
     for process in alive:
         identity.send(process.pid, process.start_time, signal.SIGKILL)

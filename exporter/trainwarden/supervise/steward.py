@@ -71,6 +71,7 @@ class EngineLine:
 
     def _ask(self, watch: RunWatch, now: Now) -> None:
         status = self._engine.probe(watch.kept.handle)
+        watch.suspended = status.suspended
         if not status.alive:
             if not self._lives_here(watch):
                 self._record(watch, exit=self._exit(watch, status, now))

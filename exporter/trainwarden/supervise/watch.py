@@ -51,6 +51,8 @@ class RunWatch:
         self.keeper_lives = True
         self.visible = True
         """Whether the members are processes of this machine."""
+        self.suspended = False
+        """Whether their engine holds them still."""
         self._begin(kept, self._former_state(kept), now)
 
     # --- a generation begins ------------------------------------------------------------------------------
@@ -258,6 +260,7 @@ class RunWatch:
             supervisor=self._myself,
             training=self.kept.training,
             members_visible=self.visible,
+            suspended=self.suspended,
             **self._roll.facts(),
             resumed_from=self._generation.resumed,
             ended=self.ended,
