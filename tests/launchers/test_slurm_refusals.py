@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from trainwarden.errors import RefusedError
+from trainwarden.launchers import slurm
 from trainwarden.launchers.engine import Order
 from trainwarden.launchers.slurm import SlurmEngine
 from trainwarden.launching import SlurmOptions
@@ -19,6 +20,9 @@ def order(folder: Path, output: str = "/runs/luca/output.1.log") -> Order:
     [
         ("--output=x", "--output is trainwarden's to say; leave it out"),
         ("-oout", "-oout is trainwarden's to say"),
+        ("--outp=x", "--outp is trainwarden's to say"),
+        ("--clusters=other", "--clusters is trainwarden's"),
+        ("-Mother", "-Mother is trainwarden's"),
         ("--array=0-3", "--array is trainwarden's"),
         ("--wrap=true", "--wrap is trainwarden's"),
         ("--no-requeue", "--no-requeue is trainwarden's"),
@@ -33,11 +37,12 @@ def test_an_argument_that_would_lose_the_job_is_refused(tmp_path: Path, argument
 
 
 @pytest.mark.parametrize(
-    "line", ["#SBATCH --error=err.log", "#SBATCH -e err.log", "#SBATCH --array=0-3", "#SBATCH  -a 1,2"]
+    "line",
+    ["#SBATCH --error=err.log", "#SBATCH -e err.log", "#SBATCH --array=0-3", "#SBATCH  -a 1,2", "#SBATCH -M other"],
 )
-def test_a_script_whose_output_goes_elsewhere_is_refused_with_its_line(tmp_path: Path, line: str) -> None:
+def test_a_script_that_would_lose_its_job_is_refused_with_its_line(tmp_path: Path, line: str) -> None:
     (tmp_path / "job.sh").write_text(f"#!/bin/sh\n{line}\n")
-    with pytest.raises(RefusedError, match=r"job\.sh:2: with -.* its output cannot be followed; take the line out"):
+    with pytest.raises(RefusedError, match=r"job\.sh:2: with -.* the job cannot be followed; take the line out"):
         SlurmEngine(SlurmOptions(script="job.sh")).check(order(tmp_path))
 
 
@@ -58,3 +63,18 @@ def test_without_slurm_it_says_where_to_start_the_run(tmp_path: Path, monkeypatc
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RefusedError, match="no sbatch on the PATH; start the run where Slurm's commands are"):
         SlurmEngine(SlurmOptions(script="job.sh")).check(order(tmp_path))
+
+
+def test_options_like_those_are_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "job.sh").write_text("#!/bin/sh\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    arguments = ["--wait-all-nodes=1", "--export=ALL", "--exclusive", "-N2", "--time=1:00"]
+    with pytest.raises(RefusedError, match="no sbatch on the PATH"):
+        SlurmEngine(SlurmOptions(script="job.sh", arguments=arguments)).check(order(tmp_path))
+
+
+def test_jobs_in_a_hidden_partition_are_looked_for_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(slurm, "_ask", lambda *argv: asked.append(argv) or "")
+    assert SlurmEngine(SlurmOptions(script="job.sh")).find(order(Path("/"))) is None
+    assert asked[0][:2] == ("squeue", "--all")

@@ -20,23 +20,15 @@ from trainwarden.launching import SlurmOptions
 
 _SECONDS = 20.0
 """For one answer. Where no controller is, Slurm's commands try for 9 to 18 s (measured) before they say so."""
+_OURS_SHORT = ("-a", "-D", "-e", "-M", "-o", "-W")
 _OURS = (
-    "--array",
-    "-a",
-    "--chdir",
-    "-D",
-    "--comment",
-    "--error",
-    "-e",
-    "--no-requeue",
-    "--open-mode",
-    "--output",
-    "-o",
+    *("--array", "--chdir", "--clusters", "--comment", "--error", "--no-requeue", "--open-mode", "--output"),
+    *("--parsable", "--requeue", "--test-only", "--wait", "--wrap"),
 )
-_OURS_TOO = ("--parsable", "--requeue", "--test-only", "--wait", "-W", "--wrap")
-_DIRECTIVE = re.compile(r"^#SBATCH\s+(--array|-a|--error|-e)\b")
-_NOT_OURS = frozenset({"SBATCH_ARRAY_INX", "SBATCH_ERROR"})
-"""Variables of sbatch that say the same as the options we refuse: stderr of its own stays behind at a requeue."""
+"""Options of sbatch that would lose the job: another cluster numbers its own jobs, and ours is not among them."""
+_DIRECTIVE = re.compile(r"^#SBATCH\s+(--array|-a|--clusters|-M|--error|-e)\b")
+_NOT_OURS = frozenset({"SBATCH_ARRAY_INX", "SBATCH_CLUSTERS", "SBATCH_ERROR"})
+"""Variables of sbatch that say the same as options that we refuse."""
 _NO_SUCH_JOB = "Invalid job id specified"
 
 
@@ -114,7 +106,10 @@ class SlurmEngine:
     # --- jobs -------------------------------------------------------------------------------------------------
     def _jobs(self, run_id: str) -> list[Job]:
         """Every job of the run that Slurm still knows, oldest first."""
-        listed = _ask("squeue", "--noheader", "--states=all", f"--user={os.getuid()}", "--format=%i %k").splitlines()
+        # A job in a partition that its administrator hides lives like any other.
+        listed = _ask(
+            "squeue", "--all", "--noheader", "--states=all", f"--user={os.getuid()}", "--format=%i %k"
+        ).splitlines()
         pairs = [line.partition(" ") for line in listed]
         numbers = [int(number) for number, _, comment in pairs if comment.startswith(prefix(run_id))]
         return [job for number in sorted(numbers) if (job := self._job(number)) is not None]
@@ -190,7 +185,8 @@ def _check_jobs(order: Order, jobs: list[Job]) -> None:
 def _check_arguments(arguments: list[str]) -> None:
     for argument in arguments:
         name = argument.partition("=")[0]
-        if name in (*_OURS, *_OURS_TOO) or name[:2] in _OURS:
+        shortened = len(name) > len("--x") and any(ours.startswith(name) for ours in _OURS)  # as getopt takes it
+        if shortened or name[:2] in _OURS_SHORT:
             raise RefusedError(f"launcher.slurm.arguments: {name} is trainwarden's to say; leave it out")
         if not argument.startswith("-") and argument == arguments[0]:
             raise RefusedError(f"launcher.slurm.arguments: '{argument}' is no option of sbatch; write --NAME=VALUE")
@@ -203,7 +199,7 @@ def _check_script(script: Path) -> None:
         raise RefusedError(f"launcher.slurm.script: {script} cannot be read ({error.strerror})") from None
     for number, line in enumerate(text.splitlines(), 1):
         if found := _DIRECTIVE.match(line):
-            raise RefusedError(f"{script}:{number}: with {found[1]} its output cannot be followed; take the line out")
+            raise RefusedError(f"{script}:{number}: with {found[1]} the job cannot be followed; take the line out")
 
 
 def _handle(number: int, mark: Mark) -> str:
