@@ -24,3 +24,7 @@ from trainwarden import units
 )
 def test_a_number_is_read_in_the_guides_units(value: float, name: str, text: str) -> None:
     assert units.of(value, name) == text
+
+
+def test_one_is_one() -> None:
+    assert [units.counted(number, "run") for number in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]

@@ -16,6 +16,11 @@ def of(value: float, name: str) -> str:
     return f"{value:.4g} °C" if name.endswith("_celsius") else f"{value:.6g}"
 
 
+def counted(number: int, what: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def size(count: float) -> str:
     """Bytes, by powers of 1024 as ``free -h`` and nvidia-smi print them."""
     for unit, factor in _BINARY:

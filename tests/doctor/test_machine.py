@@ -21,7 +21,7 @@ def runs(state_home: Path) -> Path:
 def test_a_folder_that_is_this_users(runs: Path) -> None:
     (runs / "luca").mkdir()
     (runs / ".receiver.lock").touch()
-    assert machine.folder(Scene(None)) == ok(f"{runs}: 1 runs")
+    assert machine.folder(Scene(None)) == ok(f"{runs}: 1 run")
 
 
 def test_a_folder_that_cannot_be_written(runs: Path) -> None:

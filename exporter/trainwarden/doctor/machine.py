@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from trainwarden import system
+from trainwarden import system, units
 from trainwarden.collectors.gpu import nvml
 from trainwarden.doctor.finding import Finding, failed, ok, warning
 from trainwarden.doctor.scene import Scene
@@ -49,7 +49,7 @@ def folder(scene: Scene, proc: Path = system.PROC) -> Finding:
             f"{scene.runs} lies on {kind}, where locks and renames are not to be relied on",
             "Set XDG_STATE_HOME to a folder on this machine's own disk (under WSL2: not below /mnt).",
         )
-    return ok(f"{scene.runs}: {len(_runs(scene.runs))} runs")
+    return ok(f"{scene.runs}: {units.counted(len(_runs(scene.runs)), 'run')}")
 
 
 def driver(_: Scene, proc: Path = system.PROC) -> Finding:

@@ -1,6 +1,6 @@
 """The links that lie at the exporter: its readings, and the thresholds among them."""
 
-from trainwarden import names
+from trainwarden import names, units
 from trainwarden.config import machine_thresholds
 from trainwarden.doctor.finding import Finding, failed, ok, warning
 from trainwarden.doctor.scene import Scene
@@ -20,8 +20,8 @@ def exporter(scene: Scene) -> Finding:
             "Start it again by this version: trainwarden down && trainwarden up --detach",
         )
     runs = len(list(found.find(names.RUN_UP)))
-    gpus = found.value(names.GPUS) or 0
-    return ok(f"{scene.exporter.service.shown}: fresh; {gpus:.0f} GPUs, {runs} runs")
+    gpus = int(found.value(names.GPUS) or 0)
+    return ok(f"{scene.exporter.service.shown}: fresh; {units.counted(gpus, 'GPU')}, {units.counted(runs, 'run')}")
 
 
 def thresholds(scene: Scene) -> Finding:

@@ -14,6 +14,8 @@ from trainwarden.doctor.scene import Scene
 
 DATA_SOURCE = "trainwarden-prometheus"
 """As ``grafana/provisioning/datasources/trainwarden.yml`` calls it."""
+_COUNTED = {"webhook": "webhook (those to the receiver included)"}
+"""What Alertmanager counts together with what is meant."""
 Integration = tuple[str, Mapping[str, Any]]
 """A kind (``slack``, ``email``, ``webhook`` …) and its settings."""
 
@@ -35,7 +37,7 @@ def people(scene: Scene) -> Finding:
             "nobody is told: alerts stand on Alertmanager's page only",
             "Set notify.slack, notify.email or notify.webhook in trainwarden.yml (docs/notifications.md), and restart.",
         )
-    return _sent(told | ({"webhook"} if notify.heartbeat_url_file else set()), scene.alertmanager.metrics())
+    return delivered(told | ({"webhook"} if notify.heartbeat_url_file else set()), scene.alertmanager.metrics())
 
 
 def _told(configuration: Mapping[str, Any]) -> Iterator[Integration]:
@@ -63,7 +65,8 @@ def _trouble(file: Path) -> str:
         return f"cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}"
 
 
-def _sent(kinds: set[str], counts: Metrics) -> Finding:
+def delivered(kinds: set[str], counts: Metrics) -> Finding:
+    """Whether what Alertmanager has sent by these kinds arrived, as far as it counts that."""
     parts = []
     for kind in sorted(kinds):
         sent = counts.total("alertmanager_notifications_total", integration=kind)
@@ -73,7 +76,7 @@ def _sent(kinds: set[str], counts: Metrics) -> Finding:
                 f"{kind}: all {lost:.0f} messages since Alertmanager's start failed",
                 f"Look at Alertmanager's log for the reason, and at the secret and address of notify.{kind}.",
             )
-        parts.append(f"{kind}: {sent:.0f} sent" + (f", {lost:.0f} of them failed" if lost else ""))
+        parts.append(f"{_COUNTED.get(kind, kind)}: {sent:.0f} sent" + (f", {lost:.0f} of them failed" if lost else ""))
     if any("failed" in part for part in parts):
         return warning("; ".join(parts), "Look at Alertmanager's log for when and why.")
     return ok("; ".join(parts))
