@@ -211,6 +211,35 @@ def test_a_second_rendering_leaves_nothing_of_the_first(tmp_path: Path) -> None:
     assert not (tmp_path / "prometheus/rules/of_an_older_version.yml").exists()
 
 
+def test_what_others_wrote_or_edited_there_is_kept_each_time(tmp_path: Path) -> None:
+    for number in (1, 2):
+        render(Config(), tmp_path, addresses=ADDRESSES, token_file="/run/token")
+        (tmp_path / "prometheus/rules/mine.yml").write_text(f"groups: [] # {number}")
+        edited = tmp_path / "prometheus/prometheus.yml"
+        edited.write_text(edited.read_text() + f"# mine {number}")
+    render(Config(), tmp_path, addresses=ADDRESSES, token_file="/run/token")
+    for number in (1, 2):
+        kept = tmp_path / ".kept" / str(number) / "prometheus"
+        assert sorted(path.name for path in kept.rglob("*.yml")) == ["mine.yml", "prometheus.yml"]
+        assert (kept / "rules/mine.yml").read_text() == f"groups: [] # {number}"
+        assert (kept / "prometheus.yml").read_text().endswith(f"# mine {number}")
+    assert not (tmp_path / ".kept/3").exists(), "what nobody touched is not kept"
+    assert not (tmp_path / "prometheus/rules/mine.yml").exists()
+    assert "# mine" not in (tmp_path / "prometheus/prometheus.yml").read_text()
+
+
+def test_what_a_link_there_leads_to_is_left_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("mine")
+    target = tmp_path / "rendered"
+    plain(target)
+    for place in (target / "mine", target / "prometheus/mine"):
+        place.symlink_to(tmp_path / "mine")
+    plain(target)
+    assert (tmp_path / "mine/notes.txt").read_text() == "mine"
+    assert [(target / ".kept/1" / name).is_symlink() for name in ("mine", "prometheus/mine")] == [True, True]
+
+
 def test_a_folder_that_holds_other_things_is_not_touched(tmp_path: Path) -> None:
     shutil.copytree(assets.find().prometheus, tmp_path / "prometheus")
     with pytest.raises(StackError) as caught:

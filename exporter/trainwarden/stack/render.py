@@ -14,11 +14,8 @@ import msgspec
 import yaml
 
 from trainwarden.config import Config
-from trainwarden.errors import ConfigurationError, StackError
-from trainwarden.stack import assets, people
-
-MARKER = ".rendered-by-trainwarden"
-"""Stands in every folder that was written here: only such a folder, or an empty one, is written to."""
+from trainwarden.errors import ConfigurationError
+from trainwarden.stack import assets, people, written
 
 WARNINGS = ['severity="warning"']
 """The route that waits while it is quiet."""
@@ -36,7 +33,7 @@ def render(
     machine: str | None = None,
     shipped: assets.Assets | None = None,
 ) -> None:
-    """Write everything into ``target``, which afterwards holds this and nothing else.
+    """Write everything into ``target``, which afterwards holds this, and in ``.kept`` what others had written there.
 
     ``addresses``: host:port of ``exporter``, ``receiver``, ``prometheus`` and ``alertmanager`` as the services reach
     each other, and of ``grafana``, where there is one, as a browser does. ``token_file``: where receiver and
@@ -47,7 +44,7 @@ def render(
     shipped = shipped or assets.find()
     _check_services(config)
     people.check_secrets(config.notify)
-    _empty(target)
+    written.empty(target)
     _prometheus(shipped.prometheus, target / "prometheus", addresses, machine or socket.gethostname())
     _alertmanager(shipped.alertmanager, target / "alertmanager", config, addresses, token_file)
     reached = f"http://{addresses['grafana']}" if "grafana" in addresses else ""
@@ -55,6 +52,7 @@ def render(
     _grafana(shipped.grafana, target.absolute() / "grafana", addresses["prometheus"])
     own = msgspec.to_builtins(_in_force(config, addresses["exporter"], token_file))
     _write(target / "trainwarden.yml", _only_set(own), "What exporter and receiver run by.")
+    written.sign(target)
 
 
 _ONLY_ALONE = {"telemetry_path": "--web.telemetry-path", "web_config_file": "--web.config.file"}
@@ -70,16 +68,6 @@ def _check_services(config: Config) -> None:
                     f"{edge}.{key}: in a stack all speak plain HTTP at /metrics, which only this machine reaches;"
                     f" remove it, and start one that is to have it by itself: trainwarden {edge} {flag} …"
                 )
-
-
-def _empty(target: Path) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    found = [path for path in target.iterdir() if path.name != MARKER]
-    if found and not (target / MARKER).exists():
-        raise StackError(f"{target}: holds other things; give an empty folder, or one that does not exist yet")
-    (target / MARKER).touch()
-    for path in found:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _prometheus(shipped: Path, target: Path, addresses: Mapping[str, str], machine: str) -> None:
