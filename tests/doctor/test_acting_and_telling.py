@@ -14,6 +14,8 @@ from tests.support.ports import free_port
 from trainwarden.doctor.finding import Status
 from trainwarden.runs.folder import RunFolder
 
+pytestmark = pytest.mark.waits
+
 FAILED, WARNING, NOT_REACHED = Status.FAILED, Status.WARNING, Status.NOT_REACHED
 
 

@@ -15,6 +15,8 @@ from trainwarden.doctor.finding import Status
 from trainwarden.doctor.walk import LINKS
 from trainwarden.version import VERSION
 
+pytestmark = pytest.mark.waits
+
 FAILED, WARNING, NOT_REACHED = Status.FAILED, Status.WARNING, Status.NOT_REACHED
 
 

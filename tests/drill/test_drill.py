@@ -10,6 +10,8 @@ from tests.messages.post import hook, mail_server
 from tests.support.ports import free_port
 from trainwarden.runs import identity
 
+pytestmark = pytest.mark.waits
+
 RESTARTED = ["accepted", "decided", "stopped", "launched", "resumed", "reported", "resolved"]
 BEGIN = ["training", "watched", "fault", "exporter", "prometheus"]
 WARNED = ["training", "watched", "exporter", "prometheus", "pending", "firing", "alertmanager"]

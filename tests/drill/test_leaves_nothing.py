@@ -13,6 +13,8 @@ from tests.stack.test_tools import put
 from tests.support.wait import wait_until
 from trainwarden.stack.tools import FOLDER_ENVIRONMENT, Tools
 
+pytestmark = pytest.mark.waits
+
 
 def answers(url: str) -> bool:
     with socket.socket() as probe:

@@ -27,6 +27,8 @@ from trainwarden.drill import scaling
 from trainwarden.series import build
 from trainwarden.stack.tools import Tools
 
+pytestmark = pytest.mark.waits
+
 FACTOR = 240
 """Two minutes are a second, the half hour for which a threshold's alert is kept is eight."""
 SETTLE_SECONDS = 5.0
