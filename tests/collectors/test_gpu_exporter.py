@@ -3,7 +3,6 @@
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,6 @@ from trainwarden.web import exposition
 
 SCRAPE_LIMIT = 1.0
 """Seconds in which a scrape answers, whatever hangs."""
-
-
-@pytest.fixture
-def exporter(nvml: FakeDriver, state_home: Path) -> Iterator[Exporter]:
-    nvml.resize(8)
-    exporter = Exporter(nvml.environment())
-    yield exporter
-    exporter.close()
 
 
 def timed(exporter: Exporter) -> tuple[Samples, float]:

@@ -1,7 +1,6 @@
 """Scrapes that come close together share one reading of the GPUs, and what is said of it stays true."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from tests.support.nvml import FakeDriver, uuid_of
 from tests.support.wait import wait_until
 from tests.web.exporter import Exporter, Samples
 from trainwarden.collectors.machine import SCRAPE_SECONDS
-from trainwarden.restart import exporter as receivers_eye
+from trainwarden.restart.exporter import Exporter as ReceiversEye
 from trainwarden.runs.folder import runs_root
 
 CARD = f"0,{uuid_of(0)}"
@@ -36,14 +35,6 @@ def patient(sensor: Console) -> Console:
     """A sensor that shares for a minute: this machine may be busy."""
     sensor.ask("setattr(sensor, 'SHARED_SECONDS', 60)")
     return sensor
-
-
-@pytest.fixture
-def exporter(nvml: FakeDriver, state_home: Path) -> Iterator[Exporter]:
-    nvml.resize(2)
-    exporter = Exporter(nvml.environment())
-    yield exporter
-    exporter.close()
 
 
 def plain(exporter: Exporter) -> Samples:
@@ -152,6 +143,6 @@ def test_the_receiver_is_told_what_is_so_now_and_not_what_another_was_told_befor
     for percent in (99, 0, 99, 0):
         plain(exporter)
         nvml.set(gpu=0, utilization=percent)
-        seen = receivers_eye.read(f"{exporter.url}/metrics", "luca")
+        seen = ReceiversEye(f"{exporter.url}/metrics").read("luca")
         assert seen is not None
         assert seen.gpus[uuid_of(0)].utilization_ratio == percent / 100

@@ -13,13 +13,6 @@ from trainwarden.restart.facts import Facts
 from trainwarden.restart.states import RestartReason, State
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.save(4)
-    return world
-
-
 def write(world: World, at: float) -> Path:
     known = {"reason": RestartReason.HUNG, "facts": Facts(), "gpus": exporter_reading()}
     return bundle.write(world.folder, generation=1, at=at, **known)

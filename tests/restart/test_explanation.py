@@ -16,13 +16,6 @@ from trainwarden.restart.events import Decided
 from trainwarden.restart.states import RestartReason
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.save(4)
-    return world
-
-
 def told(world: World) -> tuple[str, str]:
     found = explanation.now(world.desk(), world.pass_time)
     return found.decision, found.reason

@@ -1,7 +1,5 @@
 """A launch that does not go on from its checkpoint would write over what was saved; and deaths that nobody heard of."""
 
-from pathlib import Path
-
 import pytest
 from msgspec.structs import replace
 
@@ -9,13 +7,6 @@ from tests.restart.world import World
 from trainwarden.model import Resume, ResumeTemplate
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.states import CallReason, GiveUpReason, HoldReason, State
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.save(4)
-    return world
 
 
 def launched(world: World) -> Desk:

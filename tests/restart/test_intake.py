@@ -1,19 +1,10 @@
 """Accept and dedupe: what becomes of an alert before anybody looks at the run."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.restart.world import World, ledger
 from trainwarden.model import Phase
 from trainwarden.restart.states import Intake, State
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.save(4)
-    return world
 
 
 def test_a_hundred_duplicates_are_one_case(world: World) -> None:

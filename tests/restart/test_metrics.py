@@ -1,7 +1,6 @@
 """The receiver's own metrics: every family, from the start, and counted from the ledgers."""
 
 import subprocess
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -23,13 +22,6 @@ OF_A_CASE = {f.name for f in (names.RESTART_HOLD, names.RESTART_GENERATION, name
 LEDGER = ("ledger_unreadable", "ledger_unwritable")
 """The reasons that are told from the start."""
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.save(4)
-    return world
 
 
 def exposition(world: World, tally: Tally | None = None) -> str:

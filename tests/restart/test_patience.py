@@ -15,13 +15,6 @@ from trainwarden.restart.states import CallReason, HoldReason, State
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.save(4)
-    return world
-
-
-@pytest.fixture
 def blocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Every look into a checkpoint folder blocks until this is set."""
     release, sign = threading.Event(), catalog.sign

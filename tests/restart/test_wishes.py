@@ -14,13 +14,6 @@ from trainwarden.restart.states import HoldReason, RestartReason, State
 CRASHED = "TrainwardenRunCrashed"
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.save(4)
-    return world
-
-
 def observing(**runs: object) -> Config:
     return configuration.parse({"receiver": {"mode": "observe"}, "runs": runs}, "trainwarden.yml")
 
