@@ -52,11 +52,11 @@ def _called(reason: str) -> str:
     return "TrainwardenRestartGaveUp" if reason in list(GiveUpReason) else "TrainwardenRestartNeedsHuman"
 
 
-def _recovered(generation: str, since: float, until: float | None = None) -> dict[str, Levels]:
+def _recovered(generation: str, since: float, until: float | None = None, step: int = 5132) -> dict[str, Levels]:
     """Of the newest recovery only, so until the next one."""
     told = {
         names.RECOVERY_TIME: since * 60,
-        names.RECOVERY_STEP: 5132,
+        names.RECOVERY_STEP: step,
         names.RECOVERY_STEPS_LOST: 113,
         names.RECOVERY_TIME_LOST: 660,
     }
@@ -117,6 +117,10 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
     "recovered, and the step is not known": (
         Night(100, [TRAINS], also=WITHOUT_STEP),
         [_of_run("TrainwardenRunRecovered", "info", 70, 85, generation="2")],
+    ),
+    "recovered far on": (
+        Night(80, [TRAINS], also=_recovered("2", 70, step=1_234_567)),
+        [_of_run("TrainwardenRunRecovered", "info", 70, generation="2")],
     ),
     "it stepped down by the guide": (
         Night(100, [TRAINS], also={_said(names.RUN_ADAPTED, *ADAPTED.values()): ((60, 1), (80, None))}),
