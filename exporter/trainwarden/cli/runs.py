@@ -2,11 +2,14 @@
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainwarden.cli.shared import given, load, of_a_training, warn
+from trainwarden.cli.shared import given, load, of_a_run, of_a_training, warn
+
+if TYPE_CHECKING:
+    from trainwarden.runs.folder import RunFolder
 
 
 @click.command(
@@ -45,60 +48,53 @@ def run(ctx: click.Context, /, name: str, command: tuple[str, ...], detach: bool
 
 
 @click.command(short_help="Stop a run for good.")
-@click.argument("name")
-def stop(name: str) -> None:
+@of_a_run
+def stop(folder: "RunFolder") -> None:
     """Stop the run NAME for good: SIGTERM to all its processes, and SIGKILL only after a grace."""
-    from trainwarden.runs.folder import RunFolder
     from trainwarden.supervise import viewer
 
-    viewer.stop(RunFolder(name))
-    click.echo(f"run '{name}' stopped")
+    viewer.stop(folder)
+    click.echo(f"run '{folder.name}' stopped")
 
 
 @click.command(short_help="Leave a run alone, whatever alerts say.")
-@click.argument("name")
-def pause(name: str) -> None:
+@of_a_run
+def pause(folder: "RunFolder") -> None:
     """Leave the run NAME alone, whatever alerts say, until `trainwarden resume NAME`. The training goes on."""
-    from trainwarden.runs.folder import RunFolder
-
-    RunFolder(name).pause()
-    click.echo(f"run '{name}' is left alone until: trainwarden resume {name}")
+    folder.pause()
+    click.echo(f"run '{folder.name}' is left alone until: trainwarden resume {folder.name}")
 
 
 @click.command(short_help="Watch over a paused run again.")
-@click.argument("name")
-def resume(name: str) -> None:
+@of_a_run
+def resume(folder: "RunFolder") -> None:
     """Watch over the run NAME again after `trainwarden pause NAME`."""
-    from trainwarden.runs.folder import RunFolder
-
-    RunFolder(name).resume()
-    click.echo(f"run '{name}' is watched over again")
+    folder.resume()
+    click.echo(f"run '{folder.name}' is watched over again")
 
 
 @click.command(short_help="Supervise again what another launcher started.")
-@click.argument("name")
-def attend(name: str) -> None:
+@of_a_run
+def attend(folder: "RunFolder") -> None:
     """Supervise the run NAME again, that another launcher started, where its supervisor died."""
-    from trainwarden.runs.folder import RunFolder
     from trainwarden.supervise import launch
 
-    launch.attend(RunFolder(name))
-    click.echo(f"run '{name}' is supervised again")
+    launch.attend(folder)
+    click.echo(f"run '{folder.name}' is supervised again")
 
 
 @click.command("exec", short_help="Run what is ordered for a run: for job scripts.")
-@click.argument("name")
-def execute(name: str) -> None:
+@of_a_run
+def execute(folder: "RunFolder") -> None:
     """Run what is ordered for the run NAME: for job scripts and units, never by hand.
 
     An order is taken once. Where there is none, exit status 75 says so, and nothing is started from zero.
     """
     from trainwarden.errors import RefusedError
-    from trainwarden.runs.folder import RunFolder
     from trainwarden.supervise.execute import execute as run_ordered
 
     try:
-        sys.exit(run_ordered(RunFolder(name)))
+        sys.exit(run_ordered(folder))
     except RefusedError as error:
         click.echo(f"{click.style('trainwarden:', fg='red')} {error}", err=True)
         sys.exit(os.EX_TEMPFAIL)

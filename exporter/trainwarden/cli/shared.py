@@ -1,11 +1,24 @@
 """What several commands take and say."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from trainwarden import config as configuration
+
+if TYPE_CHECKING:
+    from trainwarden.runs.folder import RunFolder
+
+
+def _folder(name: str) -> "RunFolder":
+    from trainwarden.runs.folder import RunFolder
+
+    return RunFolder(name)
+
+
+of_a_run = click.argument("folder", metavar="NAME", type=_folder)
+"""The argument of a command about one run: its name, handed over as its folder."""
 
 
 def load(ctx: click.Context) -> configuration.Config:

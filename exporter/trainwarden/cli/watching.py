@@ -1,11 +1,14 @@
 """What already runs, watched; and what the receiver thinks of it."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainwarden.cli.shared import given, load, of_a_training, warn
+from trainwarden.cli.shared import given, load, of_a_run, of_a_training, warn
+
+if TYPE_CHECKING:
+    from trainwarden.runs.folder import RunFolder
 
 
 @click.command(short_help="Watch a training that already runs.")
@@ -45,14 +48,13 @@ def attach(
 
 
 @click.command(short_help="End the watching of an attached run.")
-@click.argument("name")
-def detach(name: str) -> None:
+@of_a_run
+def detach(folder: "RunFolder") -> None:
     """End the watching of the attached run NAME. Its training goes on."""
     from trainwarden.observe import attach as observe
-    from trainwarden.runs.folder import RunFolder
 
-    observe.detach(RunFolder(name))
-    click.echo(f"run '{name}' is not watched any more; its training goes on")
+    observe.detach(folder)
+    click.echo(f"run '{folder.name}' is not watched any more; its training goes on")
 
 
 @click.command(short_help="Read a run's output from a pipe.")
