@@ -16,7 +16,12 @@ TRAIN = "train"
 UNNAMED = ""
 """Hugging Face's ``Trainer``, of the run; a plain ``tqdm(loader)``, of each epoch."""
 
-_TRUST = {UNNAMED: 0, TRAIN: 1, EPOCH: 2, STEPS: 3}
+INNER = "inner"
+"""One without a name below a bar over the epochs: it counts the batches of each (see ``nesting``)."""
+EPOCHS = "epochs"
+"""The bar over the epochs, which counts no steps."""
+
+_TRUST = {UNNAMED: 0, INNER: 1, TRAIN: 2, EPOCH: 3, STEPS: 4}
 """The bars that may count a training's steps, the surest last."""
 
 _HEAD = 1024
@@ -47,12 +52,15 @@ _EPOCH_NAME = re.compile(
     r"(?:[ :,-]{0,3}[\[(]?train(?:ing)?[\])]?)?(?:[ :,-]{1,3}(?:avg_|train_)?loss\b.{0,40})?",
     re.IGNORECASE,
 )
-_TRAIN_NAME = re.compile(r"(?:train(?:ing)?|iterations?)(?: (?:steps|progress))?", re.IGNORECASE)
+_TRAIN_NAME = re.compile(r"(?:train(?:ing)?|iterations?|batch(?:es)?)(?: (?:steps|progress))?", re.IGNORECASE)
 _BAR_LOSS = re.compile(rf"(?<!\w)(?:avr_loss|train_loss|loss)\s?[=:]\s?(?P<loss>{_NUMBER})", re.IGNORECASE)
 # `{'loss': '4.328', 'grad_norm': '1.655', …}`: strings in transformers 5, floats before
 _LOSS_LINE = re.compile(rf"\s*\{{'loss': '?(?P<loss>{_NUMBER})'?[,}}]", re.IGNORECASE)
 # `[default0]:` (torchrun), `[rank0]:` (PyTorch): who of several printed the line.
 _RANK = re.compile(r"\s*\[[A-Za-z_]{1,40}(?P<rank>\d{1,6})\]:\s?")
+_EVALUATION = re.compile(
+    r"(?:epoch\W*(?:\d+\W+){0,2})?(?:val\b|valid|eval|test|sanity check|predict|sampling|generating)", re.IGNORECASE
+)
 
 
 class Bar(NamedTuple):
@@ -115,9 +123,14 @@ def counts_steps(bar: Bar, counter: str | None, total: int | None) -> bool:
     """
     if bar.name not in _TRUST or bar.n > bar.total:
         return False
-    if counter == UNNAMED == bar.name:
+    if counter == bar.name and counter in (UNNAMED, INNER):
         return bar.total == total and not bar.nested
     return _TRUST[bar.name] >= _TRUST.get(counter or UNNAMED, 0)
+
+
+def evaluates(bar: Bar) -> bool:
+    """Whether its name is of those that are drawn while a training evaluates itself."""
+    return _EVALUATION.match(bar.name) is not None
 
 
 def _canonical(name: str, *, from_zero: bool) -> tuple[str, int | None, int | None]:
@@ -128,6 +141,8 @@ def _canonical(name: str, *, from_zero: bool) -> tuple[str, int | None, int | No
     """
     if name.lower() == STEPS:
         return STEPS, None, None
+    if name.lower() in (EPOCHS, "epoch"):
+        return EPOCHS, None, None
     if _TRAIN_NAME.fullmatch(name):
         return TRAIN, None, None
     match = _EPOCH_NAME.fullmatch(name)

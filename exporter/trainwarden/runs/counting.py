@@ -11,9 +11,11 @@ from math import ceil
 from typing import Any
 
 from trainwarden.model import Progress
-from trainwarden.runs.bars import EPOCH, STEPS, UNNAMED, Bar
+from trainwarden.runs.bars import EPOCH, INNER, STEPS, UNNAMED, Bar
 from trainwarden.runs.events import Header
 
+_OF_EPOCHS = (EPOCH, INNER)
+"""Bars that count the batches of one epoch from the first on."""
 _LAG = 2
 """Steps that the bars of a run's ranks, drawn one over the other, are at most apart."""
 _OFTEN = 4
@@ -30,7 +32,7 @@ class Counting:
     def __init__(self, progress: Progress, resumed_epochs: int | None = None, base_step: int | None = None) -> None:
         self._resumed_epochs = resumed_epochs
         self._base_step = base_step
-        self._max_steps = None if progress.counter == EPOCH else progress.max_steps
+        self._max_steps = None if progress.counter in _OF_EPOCHS else progress.max_steps
         self.epoch = progress.epoch
         self.max_epochs = progress.max_epochs
         self.batches_per_epoch = progress.batches_per_epoch
@@ -73,7 +75,7 @@ class Counting:
     @property
     def max_steps(self) -> int | None:
         """Steps of the whole run, as far as it is known."""
-        if self.counter != EPOCH:
+        if self.counter not in _OF_EPOCHS:
             return self._max_steps
         return self.max_epochs * self.batches_per_epoch if self.max_epochs and self.batches_per_epoch else None
 
@@ -179,7 +181,7 @@ class Counting:
         self.total = bar.total
         self.max_epochs = bar.max_epochs or self.max_epochs
         self.epoch = bar.epoch or self.epoch
-        if bar.name == EPOCH:
+        if bar.name in _OF_EPOCHS:
             self.batches_per_epoch = bar.total
         elif bar.name == STEPS:
             self._max_steps = self._max_steps or bar.total

@@ -17,13 +17,12 @@ all that is due.
   next epoch; not with a mere redraw, which tqdm also makes while a checkpoint is written.
 """
 
-import re
 from typing import Any
 
 from msgspec import structs
 
 from trainwarden.model import ErrorKind, Phase, Progress
-from trainwarden.runs.bars import EPOCH, STEPS, UNNAMED, Bar, counts_steps, find_loss
+from trainwarden.runs.bars import EPOCH, EPOCHS, INNER, STEPS, UNNAMED, Bar, counts_steps, evaluates, find_loss
 from trainwarden.runs.counting import Counting
 from trainwarden.runs.durations import StepTimes
 from trainwarden.runs.events import (
@@ -44,12 +43,9 @@ from trainwarden.runs.events import (
 from trainwarden.runs.faults import Fault, shorten
 from trainwarden.runs.lines import LineSplitter, clean
 from trainwarden.runs.losses import Losses
+from trainwarden.runs.nesting import Nest
 from trainwarden.runs.redraws import Drawing, drawing_of
 
-_EVALUATION = re.compile(
-    r"(?:epoch\W*(?:\d+\W+){0,2})?(?:val\b|valid|eval|test|sanity check|predict|sampling|generating)", re.IGNORECASE
-)
-"""How the names of bars begin that are drawn while a training evaluates itself."""
 _SAVING = "writing model shards"
 _BARS_OF = {_SAVING: HF, "sanity checking": LIGHTNING, "validation dataloader": LIGHTNING}
 """How the names of bars begin that tell the framework."""
@@ -59,8 +55,7 @@ class Follower:
     """Follows the output of one generation from its first byte. Never raises, whatever the output holds.
 
     ``resumed_epochs`` is how many epochs the checkpoint that the generation resumed from contains, ``base_step`` how
-    many steps, where that is known; ``carried_errors`` and ``carried_nonfinite`` are the counts of the generations
-    before.
+    many steps, where that is known; ``carried_errors`` and ``carried_nonfinite`` are earlier generations' counts.
     """
 
     def __init__(
@@ -98,6 +93,7 @@ class Follower:
         self._progress = progress
         """All but what the others below keep."""
         self._counting = Counting(progress, resumed_epochs, base_step)
+        self._nest = Nest(self._counting)
         self._lines = LineSplitter(progress.position)
         self._times = StepTimes(progress.durations, progress.median_step_seconds)
         self._new_steps = 0
@@ -209,6 +205,7 @@ class Follower:
     def _draw(self, bar: Bar, line: bytes, text: str, now: float) -> None:
         if self._of_another_rank(bar):
             return
+        bar = self._nest.place(bar, self._progress.framework)
         if not counts_steps(bar, self._counting.counter, self._counting.total) and not self._supersedes(bar):
             self._draw_other(bar, now)
             return
@@ -217,6 +214,7 @@ class Follower:
         first, loss = self._counting.count is None, self._losses.newest
         new = self._counting.draw(bar)
         self._new_steps += new
+        self._nest.note(bar, new)
         self._note_loss(bar.loss, text)
         self._see_phase(first=first, news=bool(new) or self._losses.newest != loss, new=new, now=now)
         if self._drawing is None or self._drawing.pattern.fullmatch(line) is None:
@@ -240,16 +238,19 @@ class Follower:
     def _supersedes(self, bar: Bar) -> bool:
         """Whether ``bar`` is the training's, and the one that counted so far was of something done before it.
 
-        Neither has a name. One that is full, shows no loss and is shorter prepared something; Hugging Face's is
-        followed by those of evaluations only.
+        Neither has a name. One that is full, shows no loss and is shorter prepared something, but Hugging Face's.
         """
         counting = self._counting
-        if not counting.counter == bar.name == UNNAMED or bar.nested or self._progress.framework == HF:
+        if bar.name != UNNAMED or counting.counter not in (UNNAMED, INNER) or bar.nested:
             return False
         longer = counting.max_steps is not None and bar.total > counting.max_steps
-        if not (counting.full and longer and self._losses.newest is None):
+        prepared = counting.full and longer and self._losses.newest is None and self._progress.framework != HF
+        alone = counting.counter == INNER and self._nest.moves_alone
+        if not (prepared or alone):
             return False
         self._begin_count(UNNAMED)
+        if alone:
+            self._nest.end(bar)
         return True
 
     def _draw_other(self, bar: Bar, now: float) -> None:
@@ -259,12 +260,12 @@ class Follower:
                 self._know(framework)
         if name.startswith(_SAVING):
             self._save(now)
-        elif _EVALUATION.match(name):
+        elif evaluates(bar):
             self._pause(Phase.EVALUATING, now)
         elif self._counting.count is None:
-            if not name.startswith("loading"):
+            if not name.startswith("loading") and name != EPOCHS:
                 self._prepare(now)
-        elif bar.name == self._counting.counter == UNNAMED:
+        elif {bar.name, self._counting.counter} <= {UNNAMED, INNER} and not self._nest.idle:
             self._pause(Phase.EVALUATING, now)
 
     def _know(self, framework: str) -> None:
