@@ -84,6 +84,14 @@ NIGHTS: dict[str, tuple[Night, list[Stands]]] = {
         Night(90, [Run([starting(2), caching(70), training(60)])]),
         [_of_run("TrainwardenRunPhaseLong", "warning", 69, 77, phase="caching")],
     ),
+    "nobody knows where it saves to": (
+        Night(
+            150,
+            [Run([*START, training(125, saves_every=None)])],
+            also={key(names.CHECKPOINT_FOLDER_UP, "lora"): ((0, None),)},
+        ),
+        [],
+    ),
     # Nothing saved from the launch at 5 to 130; overdue after 105 minutes of which it stepped all since 15.
     "a checkpoint overdue": (
         Night(150, [Run([*START, training(115, saves_every=None), saving(1), training(60)])]),
