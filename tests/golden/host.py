@@ -40,6 +40,16 @@ OSRELEASE = "6.1.0-28-amd64\n"
 
 BOOT_ID = "6f9d2c54-8a1f-4d53-9a51-0f3f2f6a7c11"
 
+PROCESSES = {
+    4242: ("/home/user/venv/bin/python3.10 train_network.py --config_file luca.toml", 7_504_242, 2_600_000),
+    5100: ("python train.py --output_dir out", 7_600_000, 1_572_864),
+    1711: ("/opt/Xorg :0 -auth /run/user/1000/xauth", 120, 60_000),
+    4250: ("/home/user/venv/bin/python3.10 train_network.py --config_file luca.toml", 7_504_250, 140_000),
+    812: ("/usr/lib/systemd/systemd-journald", 90, 9_000),
+    1: ("/sbin/init", 1, 3_000),
+}
+"""Command line, start time in ticks, and resident pages, by pid."""
+
 
 def write(proc: Path) -> None:
     """Make the files under ``proc``."""
@@ -53,6 +63,9 @@ def write(proc: Path) -> None:
         "stat": STAT,
         "sys/kernel/osrelease": OSRELEASE,
     }
+    for pid, (command, start, pages) in PROCESSES.items():
+        files[f"{pid}/stat"] = f"{pid} (a name) S 1 1 1 0 -1 0 0 0 0 0 900 100 0 0 20 0 4 0 {start} 0 {pages} 0\n"
+        files[f"{pid}/cmdline"] = command.replace(" ", "\0") + "\0"
     for name, text in files.items():
         (proc / name).parent.mkdir(parents=True, exist_ok=True)
         (proc / name).write_text(text)

@@ -21,10 +21,22 @@ from trainwarden.config import Config, ExporterConfig
 XID = "driver event 1 63\n"
 """A row of the second card's memory was replaced; the driver reports it to whoever listens by then."""
 
+CONFIG = Config(exporter=ExporterConfig(gpu_pcie=True, gpu_pids=True))
+
 
 def render(library: Path, folder: Path) -> str:
     """The golden text: what the exporter of this machine says."""
     driver = FakeDriver(library, folder / "nvml.script", gpus=2)
+    describe(driver)
+    command = [sys.executable, "-m", "tests.golden.machine", str(folder)]
+    environment = {**os.environ, **driver.environment()}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode == 0, said.stderr
+    return _normalised(said.stdout)
+
+
+def describe(driver: FakeDriver) -> None:
+    """Make the driver tell of the machine's cards."""
     driver.set(
         gpu=0, processes=[(4242, int(15.1 * GIB)), (1711, int(0.5 * GIB))], pcie_receive=21_000, pcie_transmit=900
     )
@@ -37,11 +49,6 @@ def render(library: Path, folder: Path) -> str:
         processes=[(5100, 8 * GIB)],
         migs=[("MIG-00000000-0000-4000-8000-000000000001", "1g.10gb", 8 * GIB, 10 * GIB)],
     )
-    command = [sys.executable, "-m", "tests.golden.machine", str(folder)]
-    environment = {**os.environ, **driver.environment()}
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert said.returncode == 0, said.stderr
-    return _normalised(said.stdout)
 
 
 def _normalised(text: str) -> str:
@@ -55,8 +62,7 @@ def build(folder: Path) -> Machine:
     proc = folder / "proc"
     host.write(proc)
     runs.build(folder / "runs", folder / "models", system.pid_namespace(proc))
-    options = ExporterConfig(gpu_pcie=True, gpu_pids=True)
-    return Machine(Config(exporter=options), folder / "runs", proc, clock=lambda: NOW)
+    return Machine(CONFIG, folder / "runs", proc, clock=lambda: NOW)
 
 
 def main(folder: Path) -> None:

@@ -15,6 +15,12 @@ GIB = 1024**3
 DURATIONS = StepDurations(counts=[0, 0, 0, 0, 0, 12, 2190, 2040, 26, 5, 2, 0, 0, 0, 0], sum=10687.5)
 """4,275 steps of about 2.5 s."""
 
+BAR = (
+    b"\rsteps:  42%|\x1b[32m\xe2\x96\x88\xe2\x96\x88\x1b[0m  | 4274/10260 [2:57:25<4:08:31,  2.49s/it, avr_loss=0.0914]"
+    b"\rsteps:  42%|\x1b[32m\xe2\x96\x88\xe2\x96\x88\x1b[0m  | 4275/10260 [2:57:28<4:08:28,  2.49s/it, avr_loss=0.0913]"
+)
+"""The end of luca's output."""
+
 
 def build(root: Path, models: Path, namespace: int) -> None:
     """Make their folders under ``root`` and what they saved under ``models``; ``namespace`` is that of their pids."""
@@ -78,6 +84,8 @@ def _training(root: Path, models: Path, namespace: int) -> None:
             framework="kohya",
         ),
     )
+
+    RunFolder("luca", root).output_path(1).write_bytes(BAR)
 
 
 def _draw(models: Path, images: int) -> None:

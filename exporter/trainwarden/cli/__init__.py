@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from trainwarden import config as configuration
-from trainwarden.cli import runs, services, trust, watching
+from trainwarden.cli import runs, services, standing, trust, watching
 from trainwarden.errors import TrainwardenError
 from trainwarden.version import VERSION
 
@@ -52,9 +52,10 @@ def main(ctx: click.Context, config_file: str | None) -> None:
     trainwarden run NAME -- CMD...          start a training that survives this terminal and can be resumed
     trainwarden attach NAME --tmux SESSION  watch one that runs already
     trainwarden stop NAME                   stop it, for good
+    trainwarden watch                       see how this machine and its runs stand
     """
     ctx.obj = configuration.find(config_file)
 
 
-for _command in (*services.COMMANDS, *runs.COMMANDS, *watching.COMMANDS, *trust.COMMANDS):
+for _command in (*services.COMMANDS, *runs.COMMANDS, *standing.COMMANDS, *watching.COMMANDS, *trust.COMMANDS):
     main.add_command(_command)

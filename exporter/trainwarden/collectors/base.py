@@ -59,7 +59,8 @@ class Watch:
         self.last_success: float | None = None
         self.timeouts = 0
         """Parts of readings, or whole ones, that did not come back in time."""
-        self._said: tuple[str, ...] = ()
+        self.faults: tuple[str, ...] = ()
+        """What the last reading should have found and could not, a sentence each."""
         self._joined: Reading | None = None
 
     def read(self, read: Callable[[], R], now: float) -> R | None:
@@ -93,9 +94,9 @@ class Watch:
         self.success = not faults
         if self.success:
             self.last_success = now
-        if faults != self._said:
+        if faults != self.faults:
             self._log(faults, error)
-            self._said = faults
+            self.faults = faults
 
     def _log(self, faults: tuple[str, ...], error: Exception | None) -> None:
         # A traceback only for what nobody foresaw: that is a fault of ours.

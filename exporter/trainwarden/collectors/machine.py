@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from trainwarden import names, system
 from trainwarden.collectors import checkpoints, gpu, host, runs, thresholds
@@ -35,6 +35,28 @@ class GpuSensor(Protocol):
 
     def begin(self, seconds: float, *, anew: bool) -> Begun[gpu.GpusReading]:
         """Begin to read all cards within so many seconds, or hand on a reading of a moment ago. Never raises."""
+
+
+class Look(NamedTuple):
+    """Everything that one scrape found."""
+
+    series: list[Series]
+    runs: tuple[runs.Run, ...]
+    checkpoints: tuple[checkpoints.RunCheckpoints, ...]
+    faults: tuple[tuple[str, str], ...]
+    """Collector and sentence of whatever could not be read."""
+    timeouts: int
+    """How many parts of it have not answered in time: the next look may have them."""
+
+
+class _Found(NamedTuple):
+    """The sensors' readings; None where one failed as a whole."""
+
+    host: host.HostReading | None
+    gpus: gpu.GpusReading | None
+    runs: runs.RunsReading | None
+    checkpoints: checkpoints.CheckpointsReading | None
+    thresholds: thresholds.ThresholdsReading | None
 
 
 class Machine:
@@ -72,10 +94,31 @@ class Machine:
         reading of them is not of a moment ago, or where they are to be read ``anew`` as well.
         """
         with self._turn:
-            until = time.monotonic() + min(SCRAPE_SECONDS, math.inf if deadline_seconds is None else deadline_seconds)
-            return list(self._read(self._clock(), lambda: until - time.monotonic(), anew=anew))
+            now = self._clock()
+            return list(self._families(self._read(now, deadline_seconds, anew=anew), now))
 
-    def _read(self, now: float, left: Callable[[], float], *, anew: bool) -> Iterator[Series]:
+    def look(self) -> Look:
+        """The same for who tells people: with what no series says of the runs, and what failed, in words."""
+        with self._turn:
+            now, overdue = self._clock(), self._timeouts()
+            found = self._read(now, None, anew=True)
+            return Look(
+                series=list(self._families(found, now)),
+                runs=found.runs.runs if found.runs else (),
+                checkpoints=found.checkpoints.runs if found.checkpoints else (),
+                faults=tuple((watch.name, fault) for watch in self._watches for fault in watch.faults),
+                timeouts=self._timeouts() - overdue,
+            )
+
+    def _timeouts(self) -> int:
+        return sum(watch.timeouts for watch in self._watches)
+
+    def _read(self, now: float, deadline_seconds: float | None, *, anew: bool) -> _Found:
+        until = time.monotonic() + min(SCRAPE_SECONDS, math.inf if deadline_seconds is None else deadline_seconds)
+
+        def left() -> float:
+            return until - time.monotonic()
+
         watch_host, watch_gpu, watch_runs, watch_checkpoints, watch_thresholds = self._watches
         begun = self._gpus.begin(left(), anew=anew)
         begun.settle(min(HEALTHY_GPU_SECONDS, left()))
@@ -86,21 +129,23 @@ class Machine:
         every = found_runs.runs if found_runs else ()
         apart = checkpoints.saves_apart(found_checkpoints.runs) if found_checkpoints else {}
         found_thresholds = watch_thresholds.read(partial(thresholds.read, self._config, every, apart), now)
+        return _Found(found_host, found_gpus, found_runs, found_checkpoints, found_thresholds)
 
+    def _families(self, found: _Found, now: float) -> Iterator[Series]:
         yield from metric(names.BUILD_INFO, [((VERSION,), 1)])
-        if found_host:
-            yield from host.families(found_host)
-        if found_gpus:
-            yield from self._gpu_families(found_gpus)
-        if found_gpus and found_runs:
+        if found.host:
+            yield from host.families(found.host)
+        if found.gpus:
+            yield from self._gpu_families(found.gpus)
+        if found.gpus and found.runs:
             yield from processes.families(
-                found_gpus, found_runs, by_pid=self._config.exporter.gpu_pids, proc=self._proc, now=now
+                found.gpus, found.runs, by_pid=self._config.exporter.gpu_pids, proc=self._proc, now=now
             )
-        yield from runs.families(every, self._gpus.known)
-        if found_checkpoints:
-            yield from checkpoints.families(found_checkpoints.runs)
-        if found_thresholds:
-            yield from thresholds.families(found_thresholds)
+        yield from runs.families(found.runs.runs if found.runs else (), self._gpus.known)
+        if found.checkpoints:
+            yield from checkpoints.families(found.checkpoints.runs)
+        if found.thresholds:
+            yield from thresholds.families(found.thresholds)
         yield from watch_families(self._watches)
 
     def _gpu_families(self, found: gpu.GpusReading) -> list[Series]:

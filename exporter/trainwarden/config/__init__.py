@@ -57,6 +57,7 @@ __all__ = [
     "check_url",
     "convert",
     "find",
+    "is_observed",
     "load",
     "machine_thresholds",
     "override",
@@ -105,6 +106,12 @@ def override(config: Config, section: str, settings: dict[str, Any]) -> Config:
     given = {key: value for key, value in settings.items() if value is not None}
     changed = msgspec.structs.replace(getattr(config, section), **given)
     return msgspec.structs.replace(config, **{section: changed})
+
+
+def is_observed(config: Config, run: str) -> bool:
+    """Whether it is only decided about the run, and not acted: by its entry in ``runs:``, or for all of them."""
+    entry = config.runs.get(run)
+    return ((entry.mode if entry is not None else None) or config.receiver.mode) == "observe"
 
 
 def machine_thresholds(config: Config) -> guide.Table:

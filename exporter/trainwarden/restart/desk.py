@@ -159,10 +159,8 @@ class Desk:
 
     @property
     def observe(self) -> bool:
-        """Whether it is only decided about the run, by its entry in ``runs:`` or for the whole receiver."""
-        config = self.tools.config
-        entry = config.runs.get(self.spec.name)
-        return ((entry.mode if entry is not None else None) or config.receiver.mode) == "observe"
+        """Whether it is only decided about the run, and not acted."""
+        return configuration.is_observed(self.tools.config, self.spec.name)
 
     def error_base(self, generation: int) -> dict[str, int]:
         """The run's error counts before ``generation``, as the ledger has them."""

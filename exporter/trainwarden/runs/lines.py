@@ -25,6 +25,12 @@ def clean(raw: bytes) -> str:
     return _ESCAPES.sub(b"", raw).decode("utf-8", "replace")
 
 
+def last_line(raw: bytes) -> str:
+    """The last line that shows anything, without the paint; of a bar that is drawn again and again, how it stands."""
+    lines = clean(raw).replace("\r", "\n").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
 class LineSplitter:
     """Cuts a stream into lines, wherever its chunks are cut. ``position`` is where a new splitter can go on."""
 

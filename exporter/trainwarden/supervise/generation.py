@@ -12,7 +12,7 @@ from trainwarden.model import Progress, Resume
 from trainwarden.runs.faults import named_signal
 from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.follow import Follower
-from trainwarden.runs.lines import clean
+from trainwarden.runs.lines import last_line
 from trainwarden.supervise.arrivals import Arrivals
 from trainwarden.supervise.kept import Kept
 
@@ -108,11 +108,7 @@ class Generation:
 
     def last_words(self) -> str:
         """The last line that says what went wrong; where none does, the last line."""
-        said = self._follower.progress().last_error
-        if said:
-            return said
-        lines = clean(self._tail()).replace("\r", "\n").split("\n")
-        return next((line.strip()[:500] for line in reversed(lines) if line.strip()), "")
+        return self._follower.progress().last_error or last_line(self._tail())[:500]
 
     def close(self) -> None:
         """Let go of the log."""

@@ -28,7 +28,7 @@ def families(runs: Iterable[RunCheckpoints]) -> Iterator[Series]:
     """Every family of checkpoints; of a folder that could not be listed only that, and what room there is."""
     runs = list(runs)
     yield from metric(names.CHECKPOINT_FOLDER_UP, (((run.run,), run.folder_up) for run in runs))
-    listed = [((run.run,), _counted(run.checkpoints)) for run in runs if run.folder_up]
+    listed = [((run.run,), counted(run.checkpoints)) for run in runs if run.folder_up]
     yield from metric(names.CHECKPOINTS, ((run, len(found)) for run, found in listed))
     yield from metric(names.CHECKPOINTS_VALID, ((run, len(_valid(found))) for run, found in listed))
     for family, field in _OF_NEWEST:
@@ -48,11 +48,11 @@ def saves_apart(runs: Iterable[RunCheckpoints]) -> dict[str, float]:
     The longest, because who saves by epochs and by steps saves at uneven times. What a restart lay in between of counts
     as well, until it has been rotated away: then an alert is late, and never false.
     """
-    written = {run.run: sorted(c.modified_at for c in _counted(run.checkpoints)) for run in runs}
+    written = {run.run: sorted(c.modified_at for c in counted(run.checkpoints)) for run in runs}
     return {run: max(b - a for a, b in pairwise(times)) for run, times in written.items() if len(times) > 1}
 
 
-def _counted(found: Iterable[Checkpoint]) -> list[Checkpoint]:
+def counted(found: Iterable[Checkpoint]) -> list[Checkpoint]:
     """What a restart could go on from, and what the end left; weights alone count only where there is no more.
 
     Else whole weights would hide that the state saved with them is damaged.
