@@ -76,7 +76,8 @@ def test_a_sibling_is_the_pattern_with_another_command_and_our_marks() -> None:
     assert body["Image"] == "sha256:1"
     assert body["Cmd"] == ["python", "train.py", "--resume"]
     assert sorted(body["Env"]) == ["PATH=/bin", "PYTHONUNBUFFERED=1", "SEED=2", "TRAINWARDEN_RUN=luca"]
-    assert body["Labels"] == {"who": "me", "trainwarden.run_id": "r1", "trainwarden.generation": "2"}
+    marks = {"trainwarden.run_id": "r1", "trainwarden.generation": "2", "trainwarden.pattern": ID}
+    assert body["Labels"] == {"who": "me", **marks}
     assert "Hostname" not in body
     assert body["HostConfig"]["VolumesFrom"] == [ID]
     assert body["HostConfig"]["RestartPolicy"] == {"Name": "no"}

@@ -91,6 +91,7 @@ def test_the_running_container_is_the_first_launch_and_the_next_is_a_sibling(doc
         "who": "me",
         "trainwarden.run_id": world.run_id,
         "trainwarden.generation": "2",
+        "trainwarden.pattern": before["Id"],
     }
     assert _in_order(docker.inspect("luca")) == before, "and the user's container stays as it ended"
 
@@ -126,6 +127,17 @@ def test_nothing_is_launched_beside_a_living_container(docker: Docker, world: Wo
         world.start(3, "true")
     world.engine.stop(second, kill=True)
     assert world.ended(second).signal == 9
+
+
+def test_a_container_that_was_made_anew_under_the_name_is_no_pattern(docker: Docker, world: World) -> None:
+    world.ended(docker.run("luca", "exit 1"))
+    world.ended(world.start(2, "exit 1"))
+    world.engine.check(world.order(3, "true"))
+    docker.well("DELETE", f"/containers/{docker.inspect('luca')['Id']}")
+    docker.create("luca", "echo another training")
+    for ask in (world.engine.check, world.engine.start):
+        with pytest.raises(RefusedError, match="container 'luca' was made anew since run 'luca' was launched"):
+            ask(world.order(3, "true"))
 
 
 def test_containers_of_an_earlier_run_keep_their_names(docker: Docker, world: World) -> None:

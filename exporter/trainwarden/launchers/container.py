@@ -10,6 +10,8 @@ from trainwarden.launchers.engine import Order
 
 RUN_LABEL = "trainwarden.run_id"
 GENERATION_LABEL = "trainwarden.generation"
+PATTERN_LABEL = "trainwarden.pattern"
+"""The id of the container that a sibling was made after: its name may be another's by now."""
 _COMPOSE = "com.docker.compose."
 """Labels by which Compose knows its own: a sibling that bore them would be taken for a spare one, and removed."""
 _NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.timezone.utc)
@@ -156,7 +158,7 @@ def sibling(pattern: Container, order: Order) -> tuple[dict[str, Any], dict[str,
         "Image": pattern.image,
         "Cmd": _behind(pattern.entrypoint, order.argv),
         "Env": _environment(config.get("Env") or [], order.environment),
-        "Labels": _labels(pattern.labels, order),
+        "Labels": _labels(pattern, order),
         "HostConfig": host,
         "NetworkingConfig": {"EndpointsConfig": first},
     }
@@ -175,9 +177,9 @@ def _environment(had: list[str], more: dict[str, str]) -> list[str]:
     return [f"{key}={value}" for key, value in given.items()]
 
 
-def _labels(had: dict[str, str], order: Order) -> dict[str, str]:
-    kept = {key: value for key, value in had.items() if not key.startswith(_COMPOSE)}
-    return {**kept, RUN_LABEL: order.run_id, GENERATION_LABEL: str(order.generation)}
+def _labels(pattern: Container, order: Order) -> dict[str, str]:
+    kept = {key: value for key, value in pattern.labels.items() if not key.startswith(_COMPOSE)}
+    return {**kept, RUN_LABEL: order.run_id, GENERATION_LABEL: str(order.generation), PATTERN_LABEL: pattern.id}
 
 
 def _hostname_is_dockers(pattern: Container) -> bool:

@@ -16,6 +16,7 @@ from trainwarden.errors import RefusedError, TrainwardenError
 from trainwarden.launchers import dockerlogs
 from trainwarden.launchers.container import (
     GENERATION_LABEL,
+    PATTERN_LABEL,
     RUN_LABEL,
     Container,
     ended_by_hand,
@@ -43,8 +44,8 @@ class DockerEngine:
         self.visible = False
         """As of the last look: not so where the daemon has a machine of its own, or the container another user."""
 
-    def check(self, order: Order) -> None:  # noqa: ARG002 (any order is refused alike)
-        """There must be a container that Docker neither starts again behind our back nor removes at its end."""
+    def check(self, order: Order) -> None:
+        """There must be its container, which Docker must neither start behind our back nor remove at its end."""
         pattern = self._pattern()
         policy = pattern.restart_policy
         name = pattern.plain_name
@@ -59,6 +60,7 @@ class DockerEngine:
             )
         if pattern.log_driver == "none":
             raise RefusedError(f"container '{name}' has the log driver none, so that its output cannot be followed")
+        _check_pattern(order, pattern, self._launches(order.run_id))
 
     def start(self, order: Order) -> str:
         """Take the user's container, where it runs this order's command already; else create a sibling and start it."""
@@ -191,6 +193,16 @@ def _check_living(order: Order, pattern: Container, launches: list[Container]) -
         name = pattern.plain_name
         raise RefusedError(
             f"container '{name}' has run this command and ended; to begin anew, first: docker start {name}"
+        )
+
+
+def _check_pattern(order: Order, pattern: Container, launches: list[Container]) -> None:
+    """Refuse a container that only has the name of the one after which the run's siblings were made."""
+    after = {one.labels[PATTERN_LABEL] for one in launches if PATTERN_LABEL in one.labels}
+    if after and pattern.id not in after:
+        raise RefusedError(
+            f"container '{pattern.plain_name}' was made anew since run '{order.name}' was launched, so that its image "
+            "and volumes may be another training's; give it another name, or start the run anew"
         )
 
 
