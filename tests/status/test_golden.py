@@ -1,12 +1,15 @@
 """What is said of the recorded machine has not drifted, and can be read in 80 columns."""
 
+import io
 from pathlib import Path
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from tests.golden import status
 from tests.golden.__main__ import STATUS, STATUS_JSON
+from trainwarden.status.draw import Fitted, drawn
 from trainwarden.status.report import Report
 
 
@@ -42,3 +45,13 @@ def test_colours_say_no_more_than_the_words(told: Report) -> None:
     coloured = status.as_text(told, colour=True)
     assert "\x1b[32msafe" in coloured
     assert "\x1b[33mwarning" in coloured
+
+
+def test_a_low_window_holds_its_beginning_and_says_how_much_there_is_besides(told: Report) -> None:
+    console = Console(file=io.StringIO(), width=80, height=20)
+    console.print(Fitted(drawn(told, whole=True)))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    whole = status.as_text(told).splitlines()
+    assert [line.rstrip() for line in lines[1:19]] == whole[1:19]
+    assert lines[19] == f"{len(whole) - 19} lines more: in a higher window, or with a run's name"
+    assert len(lines) == 20

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -32,6 +33,23 @@ def drawn(report: Report, *, whole: bool) -> Group:
         parts.append(_processes(report.processes))
     parts += (Text(f"could not be read: {fault.fault}", style="yellow") for fault in report.faults)
     return Group(*parts)
+
+
+class Fitted:
+    """As much of it as the terminal is high, and how much there is besides."""
+
+    def __init__(self, whole: RenderableType) -> None:
+        self._whole = whole
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self._whole, options.update(height=None))
+        room = options.max_height
+        more = len(lines) - room + 1 if len(lines) > room else 0
+        for line in lines[: len(lines) - more]:
+            yield from line
+            yield Segment.line()
+        if more:
+            yield Text(f"{more} lines more: in a higher window, or with a run's name", style="reverse", end="")
 
 
 def _level(level: Level | None) -> Text:

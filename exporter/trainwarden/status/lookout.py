@@ -14,6 +14,7 @@ from trainwarden.errors import TrainwardenError
 from trainwarden.model import Verdict
 from trainwarden.status.beside import Beside, Besides
 from trainwarden.status.machine import machine as told_machine
+from trainwarden.status.pace import Paces
 from trainwarden.status.processes import Processes
 from trainwarden.status.readings import Readings
 from trainwarden.status.report import Fault, Process, Report, Run, worst
@@ -42,6 +43,7 @@ class Lookout:
         self._machine = machine or Machine(config, root, proc, clock)
         self._besides = Besides(root)
         self._processes = Processes(proc)
+        self._paces = Paces()
         self._patience = PATIENCE_SECONDS
 
     def look(self) -> Report:
@@ -65,6 +67,7 @@ class Lookout:
 
     def _report(self, look: Look) -> Report:
         readings, besides = Readings(look.series), self._besides.read(look.runs)
+        self._paces.look(look.runs, self._clock())
         machine = told_machine(readings)
         told = {run.name: self._run(readings, run, look, besides[run.name]) for run in look.runs}
         processes, silent = self._read_processes(look.runs)
@@ -82,9 +85,16 @@ class Lookout:
 
     def _run(self, readings: Readings, run: found_runs.Run, look: Look, beside: Beside) -> Run:
         saved = next((found for found in look.checkpoints if found.run == run.name), None)
-        observed = configuration.is_observed(self._config, run.name)
-        now, since_boot = self._clock(), system.monotonic()
-        return Scene(readings, run, saved, beside, observed=observed, now=now, since_boot=since_boot).tell()
+        return Scene(
+            readings,
+            run,
+            saved,
+            beside,
+            step_seconds=self._paces.step_seconds(run),
+            observed=configuration.is_observed(self._config, run.name),
+            now=self._clock(),
+            since_boot=system.monotonic(),
+        ).tell()
 
     def _read_processes(self, every: tuple[found_runs.Run, ...]) -> tuple[list[Process], list[Fault]]:
         try:

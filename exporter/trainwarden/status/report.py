@@ -107,7 +107,7 @@ class Run(Struct, frozen=True, kw_only=True):
     step: int | None
     max_steps: int | None
     step_seconds: float | None
-    """The median of the newest 512 steps."""
+    """While it is watched the mean of the last ten minutes, else the median of the newest 512 steps."""
     remaining_seconds: float | None
     """Steps left at that pace; only while it trains."""
     loss: float | None

@@ -29,6 +29,7 @@ class Scene:
         saved: checkpoints.RunCheckpoints | None,
         beside: Beside,
         *,
+        step_seconds: float | None,
         observed: bool,
         now: float,
         since_boot: float,
@@ -38,6 +39,7 @@ class Scene:
         self._saved: tuple[Checkpoint, ...] = saved.checkpoints if saved else ()
         self._samples = saved.samples if saved else None
         self._beside = beside
+        self._step_seconds = step_seconds
         self._observed = observed
         self._now = now
         self._since_boot = since_boot
@@ -66,7 +68,7 @@ class Scene:
             max_epochs=progress.max_epochs if progress else None,
             step=progress.step if progress else None,
             max_steps=progress.max_steps if progress else None,
-            step_seconds=progress.median_step_seconds if progress else None,
+            step_seconds=self._step_seconds,
             remaining_seconds=self._remaining(),
             loss=progress.loss if progress else None,
             memory_bytes=state.rss_bytes if state and self._lives and state.members_visible else None,
@@ -94,8 +96,8 @@ class Scene:
         progress = self._run.progress
         if not self._trains or progress is None or progress.step is None or progress.max_steps is None:
             return None
-        median = progress.median_step_seconds
-        return None if median is None else max(0, progress.max_steps - progress.step) * median
+        left = max(0, progress.max_steps - progress.step)
+        return None if self._step_seconds is None else left * self._step_seconds
 
     def _restarts_left(self) -> int | None:
         history = self._beside.history
@@ -117,9 +119,8 @@ class Scene:
                 yield self._signal("gpu_foreign_processes", strangers, gpu=gpu)
 
     def _step(self) -> Iterator[Signal]:
-        median = self._run.progress.median_step_seconds if self._run.progress else None
-        if median is not None:
-            yield self._signal("step_duration_seconds", median, judged=self._trains)
+        if self._step_seconds is not None:
+            yield self._signal("step_duration_seconds", self._step_seconds, judged=self._trains)
 
     def _silence(self) -> Iterator[Signal]:
         """How long no step was taken, from the phase's beginning at the earliest; or how long another phase lasts."""

@@ -16,7 +16,7 @@ from rich.text import Text
 from trainwarden.errors import RunFolderError, TrainwardenError
 from trainwarden.runs.folder import RunFolder, runs_root
 from trainwarden.status.asking import Child
-from trainwarden.status.draw import drawn
+from trainwarden.status.draw import Fitted, drawn
 from trainwarden.status.report import Report, worst
 
 Names = tuple[str, ...]
@@ -124,4 +124,4 @@ def _screen(*, whole: bool) -> Iterator[Callable[[Told], None]]:
         yield lambda told: console.print(shown(told))
         return
     with Live(console=console, screen=True) as live:
-        yield lambda told: live.update(shown(told), refresh=True)
+        yield lambda told: live.update(Fitted(shown(told)), refresh=True)
