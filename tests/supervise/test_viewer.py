@@ -109,6 +109,20 @@ def test_ctrl_c_stops_the_run_for_good(terminal: Terminal) -> None:
     assert b"\x1b[2mtrainwarden: stopping all its processes" in terminal.seen
 
 
+def test_who_stops_the_run_is_not_told_to_wait_for_the_receiver(command: list[str]) -> None:
+    """Though its last processes outlive it, so that it is not over yet when its end is shown."""
+    deaf_child = "(trap '' TERM; sleep 30; sleep 30) & echo deaf; wait"
+    terminal = Terminal([*command, "run", "luca", "--", "/bin/sh", "-c", deaf_child])
+    try:
+        terminal.until(b"deaf")
+        os.write(terminal.master, b"\x03")
+        assert terminal.wait() == 130
+        assert b"generation 1 ended: " in terminal.seen
+        assert b"The receiver has" not in terminal.seen
+    finally:
+        terminal.close()
+
+
 def test_closed_terminal_ends_only_the_viewer(terminal: Terminal) -> None:
     terminal.until(b"tick 3")
     folder = RunFolder("luca")

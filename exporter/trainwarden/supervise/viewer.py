@@ -9,7 +9,7 @@ from types import FrameType
 from typing import BinaryIO
 
 from trainwarden.errors import RunFolderError, TrainwardenError
-from trainwarden.model import Ended, RunState
+from trainwarden.model import Ended, Outcome, RunState
 from trainwarden.runs import control
 from trainwarden.runs.attendance import is_attended
 from trainwarden.runs.folder import RunFolder
@@ -21,6 +21,8 @@ _INTERRUPTED = 128 + signal.SIGINT
 _GONE_SECONDS = 3.0
 """A run that nobody attends for so long has lost both its keeper and its supervisor."""
 _STOP_MARGIN = 10.0
+_FOR_GOOD = (Outcome.FINISHED, Outcome.STOPPED_BY_USER)
+"""Ends that nobody mends: such a run stays open only until its last process is gone."""
 
 
 def view(folder: RunFolder, out: BinaryIO) -> int:
@@ -142,14 +144,14 @@ class _Viewer:
     def _show_end(self, state: RunState, ended: Ended) -> None:
         if not self._end_said:
             self._end_said = True
-            self._say(f"generation {state.generation} ended: {ended.reason}{self._what_next(state)}")
+            self._say(f"generation {state.generation} ended: {ended.reason}{self._what_next(state, ended)}")
         # Until its keeper is gone the name is taken, and the next command may be a run of the same name.
         if not state.open and not is_attended(self._folder):
             self.code = _INTERRUPTED if self._stop_asked else _exit_code(ended)
 
-    def _what_next(self, state: RunState) -> str:
+    def _what_next(self, state: RunState, ended: Ended) -> str:
         spec = self._folder.read_spec()
-        if not state.open or spec is None:
+        if not state.open or ended.outcome in _FOR_GOOD or spec is None:
             return ""
         means = "resume it" if state.resumable else "take note (it cannot be resumed)"
         return f" The receiver has {spec.limits.await_restart / 60:.0f} min to {means}; Ctrl-C gives it up."
