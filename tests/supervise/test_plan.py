@@ -172,6 +172,15 @@ def test_what_cannot_be_launched_is_refused(
     assert refused.value.exit_code == 2
 
 
+def test_a_program_that_was_taken_for_the_name_is_said(cwd: Path) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        plan("accelerate", command=["launch", "train_network.py"], config=Config(), options=Options())
+    assert str(refused.value) == (
+        "command not found: 'launch' is not on PATH; 'accelerate' was taken for the run's name; write one before it:"
+        " trainwarden run NAME -- accelerate …"
+    )
+
+
 def test_name_that_is_no_folder_name_is_refused(cwd: Path) -> None:
     with pytest.raises(RunFolderError, match=r"run name '\.\./x'"):
         plan("../x", command=[PYTHON], config=Config(), options=Options())

@@ -38,6 +38,8 @@ def run(ctx: click.Context, /, name: str, command: tuple[str, ...], detach: bool
     """
     from trainwarden.supervise import launch, plan, viewer
 
+    if command and command[0].startswith("-"):  # a mistyped option, which would be taken for the program
+        raise click.NoSuchOption(command[0], ctx=ctx)
     planned = plan.plan(name, command=list(command), config=load(ctx), options=plan.Options(**given(options)))
     warn(planned.warnings)
     folder = launch.launch(planned)

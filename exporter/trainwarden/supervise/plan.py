@@ -59,7 +59,7 @@ def plan(name: str, *, command: list[str], config: Config, options: Options) -> 
     _check_text(chosen)
     launcher = _launcher(name, options.launcher, entry)
     if launcher is None or not launcher.elsewhere:
-        _check_program(chosen[0], cwd)
+        _check_program(chosen[0], cwd, name)
     spec = structs.replace(describe(name, chosen, cwd, entry, options), declared=not command)
     refuse_if_shared(spec)
     warnings = recipe_of(spec).settings(chosen, cwd).warnings
@@ -132,15 +132,16 @@ def _existing_folder(cwd: Path) -> Path:
     return cwd
 
 
-def _check_program(program: str, cwd: Path) -> None:
+def _check_program(program: str, cwd: Path, run: str) -> None:
     """Look where the keeper's exec will look."""
     if os.sep in program:
         if not os.access(cwd / program, os.X_OK):
             raise ConfigurationError(f"command not found: {cwd / program} is not there, or not executable")
     elif shutil.which(program) is None:
-        raise ConfigurationError(
-            f"command not found: '{program}' is not on PATH; activate the training environment, or write its whole path"
-        )
+        mend = "activate the training environment, or write its whole path"
+        if shutil.which(run) is not None:
+            mend = f"'{run}' was taken for the run's name; write one before it: trainwarden run NAME -- {run} …"
+        raise ConfigurationError(f"command not found: '{program}' is not on PATH; {mend}")
 
 
 def _check_text(command: list[str]) -> None:
