@@ -1,4 +1,4 @@
-"""How long a step takes now: while somebody watches, the mean of the last minutes, as the alert for slow steps has it."""
+"""How long a step takes now: while somebody watches, the mean of the last minutes, as the alert for slow steps has."""
 
 from collections import deque
 from typing import NamedTuple
