@@ -84,7 +84,7 @@ def test_a_training_that_needs_too_much_steps_down_by_the_guide_and_ends_as_if_n
     assert run.generation() == 2
     [chosen] = run.ledger("chosen")
     assert chosen["step_down"]["changes"] == ["vae_batch_size: 2 → 1"]
-    adapted = 'trainwarden_run_adapted{run="large",remedy="vram A",changes="vae_batch_size: 2 → 1"}'
+    adapted = 'trainwarden_run_adapted{run="large",generation="2",remedy="vram A",changes="vae_batch_size: 2 → 1"}'
     assert watch.metric("receiver", adapted) == 1
     assert mine.read_text() == "[training]\nvae_batch_size = 2  # mine\n"
     assert (run.checkpoints / "large.safetensors").read_bytes() == undisturbed
