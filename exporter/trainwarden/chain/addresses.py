@@ -6,10 +6,17 @@ from urllib.parse import urlsplit
 
 from trainwarden.config import Config, ExporterConfig, ReceiverConfig, absolute, split_address
 from trainwarden.errors import ConfigurationError
+from trainwarden.names import EXPORTER_PORT, RECEIVER_PORT
 from trainwarden.web import webconfig
 
-SERVICES = ("exporter", "receiver", "prometheus", "alertmanager", "grafana")
-_USUAL = {"prometheus": 9090, "alertmanager": 9093, "grafana": 3000}
+USUAL = {
+    "exporter": EXPORTER_PORT,
+    "receiver": RECEIVER_PORT,
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "grafana": 3000,
+}
+"""The services, and the port that each listens on where nobody says otherwise."""
 _EVERY_INTERFACE = ("", "0.0.0.0", "::")
 
 
@@ -32,10 +39,10 @@ def resolve(config: Config, running: Mapping[str, str], given: Mapping[str, str 
     them; None: not given. Raises ``ConfigurationError`` for what is no http(s) URL.
     """
     told = {name: _checked(name, url) for name, url in given.items() if url is not None}
-    usual = {name: f"http://127.0.0.1:{port}" for name, port in _USUAL.items()}
+    usual = {name: f"http://127.0.0.1:{port}" for name, port in USUAL.items()}
     usual |= {"exporter": _own(config.exporter), "receiver": _own(config.receiver)}
     found = {**usual, **running, **told}
-    return Addresses(**{name: found[name] for name in SERVICES}, named=frozenset({*running, *told}))
+    return Addresses(**{name: found[name] for name in USUAL}, named=frozenset({*running, *told}))
 
 
 def _checked(name: str, url: str) -> str:

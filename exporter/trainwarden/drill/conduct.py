@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import msgspec
 
+from trainwarden.chain.addresses import USUAL
 from trainwarden.chain.alertmanager import Alertmanager
 from trainwarden.chain.metrics import Exporter
 from trainwarden.chain.prometheus import Prometheus
@@ -179,4 +180,4 @@ def _name(fault: Fault) -> str:
 def _named(error: StackError) -> str:
     """The service that the sentence begins with, or the stack as a whole."""
     first = str(error).partition(" ")[0].lower()
-    return first if first in ports.USUAL else "stack"
+    return first if first in USUAL else "stack"

@@ -3,18 +3,10 @@
 import socket
 from collections.abc import Mapping
 
+from trainwarden.chain.addresses import USUAL
 from trainwarden.errors import StackError
-from trainwarden.names import EXPORTER_PORT, RECEIVER_PORT
 
 LOOPBACK = "127.0.0.1"
-
-USUAL = {
-    "exporter": EXPORTER_PORT,
-    "receiver": RECEIVER_PORT,
-    "prometheus": 9090,
-    "alertmanager": 9093,
-    "grafana": 3000,
-}
 
 
 def choose(given: Mapping[str, int]) -> dict[str, int]:
