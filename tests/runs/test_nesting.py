@@ -43,9 +43,10 @@ def test_batches_that_have_a_name_are_the_steps() -> None:
     assert said(upper(0, name="Epoch:"), *whole).steps_done == 12
 
 
-def test_a_line_that_is_cut_before_it_shows_that_it_is_nested_is_the_lower_one_all_the_same() -> None:
-    pieces = [part for piece in epoch(1) for part in piece.partition("\x1b[A")]
-    progress = said(upper(0), *pieces, lower(0), lower(1))
+@pytest.mark.parametrize("name", ["", "Epochs:"])
+def test_a_line_that_is_cut_before_it_shows_that_it_is_nested_is_the_lower_one_all_the_same(name: str) -> None:
+    pieces = [part for piece in epoch(1, name=name) for part in piece.partition("\x1b[A")]
+    progress = said(upper(0, name=name), *pieces, lower(0), lower(1))
     assert (progress.step, progress.steps_done, progress.epoch, progress.max_epochs) == (5, 5, 2, 3)
 
 

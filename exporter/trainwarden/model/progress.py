@@ -55,7 +55,8 @@ class Progress(Struct, frozen=True, kw_only=True):
     accumulation: Whole | None = None
     """Batches of one step, where the trainer says so; with them the steps of one epoch are known."""
     counter: str | None = None
-    """The bar that counts the steps, once it is known: ``steps`` in kohya's output, empty for a bar without a name."""
+    """The bar that counts the steps, once it is known: ``steps`` in kohya's output, empty for a bar without a name,
+    ``inner`` for one below a bar over the epochs."""
     count: Whole | None = None
     """What that bar last said; unlike ``step`` it begins at 0 where the trainer's count does."""
     position: Whole = 0

@@ -71,7 +71,7 @@ class Nest:
 
     def _begin_below(self) -> None:
         counting = self._counting
-        if counting.counter == UNNAMED and counting.total is not None:
+        if self._upper is None and counting.counter == UNNAMED and counting.total is not None:
             self._upper = _Upper(UNNAMED, counting.count or 0, counting.total)
 
     def _see_upper(self, bar: Bar) -> None:
