@@ -40,7 +40,7 @@ def checked(text: str) -> Result:
 )
 def test_what_would_be_refused_later_is_said_now(text: str, said: str, tmp_path: Path) -> None:
     result = checked(text)
-    assert (result.exit_code, result.stderr) == (2, f"trainwarden: {said.format(here=tmp_path)}\n")
+    assert (result.exit_code, result.stderr) == (2, f"trainwarden: trainwarden.yml: {said.format(here=tmp_path)}\n")
 
 
 def test_a_good_file_is_said_to_be_good(home: Path) -> None:

@@ -9,6 +9,7 @@ import click
 
 from trainwarden import config as configuration
 from trainwarden.cli.shared import load
+from trainwarden.errors import ConfigurationError
 
 
 def _web(command: Callable[..., None]) -> Callable[..., None]:
@@ -119,22 +120,30 @@ def check_config(ctx: click.Context, as_json: bool) -> None:
     """Check trainwarden.yml and the files that it names (secrets, TLS), and say which file is in force."""
     import msgspec
 
+    loaded = load(ctx)
+    try:
+        _check_what_it_names(loaded)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{ctx.obj}: {error}") from error
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(loaded), indent=2))
+    else:
+        click.echo(f"{ctx.obj or 'no file: the defaults'}: good; runs: {', '.join(sorted(loaded.runs)) or 'none'}")
+
+
+def _check_what_it_names(loaded: configuration.Config) -> None:
+    """Raise ``ConfigurationError`` for what a service or a launch would refuse."""
     from trainwarden.stack.people import check_secrets
     from trainwarden.supervise import plan
     from trainwarden.web.protection import Protection
     from trainwarden.web.webhook import read_token
 
-    loaded = load(ctx)
     check_secrets(loaded.notify)
     read_token(loaded.receiver.token_file)
     for settings in (loaded.exporter, loaded.receiver):
         Protection(settings.web_config_file)
     for name, run in loaded.runs.items():
         plan.check(name, run)
-    if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(loaded), indent=2))
-    else:
-        click.echo(f"{ctx.obj or 'no file: the defaults'}: good; runs: {', '.join(sorted(loaded.runs)) or 'none'}")
 
 
 COMMANDS = (exporter, receiver, up, down, render, check_config)

@@ -34,7 +34,7 @@ def status(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     show.status(ctx.obj, names, as_json=as_json)
 
 
-@click.command(short_help="Show the same live, until Ctrl-C.")
+@click.command(short_help="Show this machine and its runs live.")
 @_of_a_look
 @click.option(
     "--interval",
