@@ -197,7 +197,7 @@ def test_a_driver_that_goes_away_leaves_its_cards_visible_as_down_and_may_come_b
     reading = sensor.ask("read()")
     assert reading["faults"] == [
         "the NVIDIA driver does not answer: Driver Not Loaded; where nvidia-smi says the same, restart the machine"
-        " (under WSL2: wsl --shutdown)"
+        " (under WSL2: wsl --shutdown), else what says this"
     ]
     assert up(reading) == {uuid_of(0): False}
     reading = sensor.ask("read()")

@@ -128,10 +128,10 @@ class Driver:
 
 
 def driver_error(error: NvmlError) -> DriverError:
-    """The sentence for an error of the driver as a whole."""
+    """The sentence for an error of the driver as a whole. After an upgrade a process still holds the old library."""
     return DriverError(
         f"the NVIDIA driver does not answer: {error}; where nvidia-smi says the same, restart the machine"
-        " (under WSL2: wsl --shutdown)"
+        " (under WSL2: wsl --shutdown), else what says this"
     )
 
 
