@@ -1,13 +1,16 @@
 """What is said of a run: who leaves it alone, what the receiver did for it, what it printed."""
 
+import re
 import time
 
 import pytest
 from msgspec.structs import replace
 
+from tests.collectors.samples import state
 from tests.golden import status
 from tests.status.conftest import World
 from trainwarden import config as configuration
+from trainwarden.model import Ended, Outcome
 from trainwarden.restart import events
 from trainwarden.restart.ledger import Ledger
 from trainwarden.restart.states import GiveUpReason, HoldReason
@@ -98,3 +101,30 @@ def test_a_run_that_never_came_up_is_told(world: World) -> None:
     run = only(world)
     assert (run.generation, run.step, run.last_line, run.live) == (0, None, "", True)
     assert "starting, generation 0" in status.as_text(world.look())
+
+
+def test_a_run_that_could_not_be_resumed_says_why(world: World) -> None:
+    folder = world.run()
+    told = folder.read_state()
+    assert told and only(world).not_resumable == ""
+    folder.write_state(replace(told, resumable=False, resumable_reason="add --save_state"))
+    assert only(world).not_resumable == "add --save_state"
+    assert re.search(r"no resume +add --save_state", status.as_text(world.look()))
+
+
+def test_a_run_that_is_dead_is_a_line_only_where_nothing_is_to_be_done_for_it(world: World) -> None:
+    dead = Ended(Outcome.STOPPED_FOR_RESTART, time.time(), signal=15, reason="It was asked to stop.")
+    folder = world.run("luca", state(open=True, ended=dead, beat_at=time.time()))
+    assert "It was asked to stop." not in status.as_text(world.look())
+    opened = events.Accepted(generation=1, alert="TrainwardenRunHung", run_id="id")
+    entered(folder, opened)
+    assert "restart: looking" in status.as_text(world.look())
+    assert "It was asked to stop." in status.as_text(world.look())
+
+
+def test_of_a_crashed_run_it_is_said_why_and_what_it_printed_last(world: World) -> None:
+    dead = Ended(Outcome.CRASHED, time.time(), exit_code=1, reason="It ended with exit code 1.")
+    world.run("luca", state(open=False, ended=dead, beat_at=time.time())).output_path(1).write_text("RuntimeError: x\n")
+    text = status.as_text(world.look())
+    assert "It ended with exit code 1." in text
+    assert "RuntimeError: x" in text

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from trainwarden import units
-from trainwarden.model import Verdict
+from trainwarden.model import Phase, Verdict
+from trainwarden.restart.states import State
 from trainwarden.status import words
 from trainwarden.status.report import Card, Level, Machine, Process, Report, Run, Saved, Signal
 from trainwarden.status.scales import bands
@@ -28,7 +29,7 @@ def drawn(report: Report, *, whole: bool) -> Group:
     if whole:
         parts += _machine(report)
     for name, run in report.runs.items():
-        parts.append(_run(name, run, report.at) if run.live or not whole else _ended(name, run, report.at))
+        parts.append(_ended(name, run, report.at) if whole and _is_done(run) else _run(name, run, report.at))
     if whole and report.processes:
         parts.append(_processes(report.processes))
     parts += (Text(f"could not be read: {fault.fault}", style="yellow") for fault in report.faults)
@@ -130,6 +131,11 @@ def _rows(name: str, run: Run, at: float) -> Iterator[tuple[str, str, Level | No
 
 def _verdict(saved: Saved) -> Text:
     return Text(saved.verdict.value, style=_VERDICTS[saved.verdict])
+
+
+def _is_done(run: Run) -> bool:
+    """Whether a line is enough: it finished or was stopped, and nobody is about to do anything for it."""
+    return not run.live and run.phase != Phase.FAILED and run.state == State.WATCHING and not run.needs_human
 
 
 def _ended(name: str, run: Run, at: float) -> RenderableType:

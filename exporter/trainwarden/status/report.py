@@ -102,6 +102,8 @@ class Run(Struct, frozen=True, kw_only=True):
     phase: str | None
     phase_since: float | None
     generation: int
+    not_resumable: str
+    """Why it could not be resumed if it died, one sentence; empty where it could."""
     epoch: int | None
     max_epochs: int | None
     step: int | None

@@ -64,6 +64,7 @@ class Scene:
             phase=run.phase.value if run.phase else None,
             phase_since=run.phase_since,
             generation=run.generation,
+            not_resumable=state.resumable_reason if state and self._lives and not state.resumable else "",
             epoch=progress.epoch if progress else None,
             max_epochs=progress.max_epochs if progress else None,
             step=progress.step if progress else None,

@@ -119,13 +119,17 @@ def checkpoint(saved: Saved, at: float) -> str:
 
 
 def rest(run: Run) -> Iterator[tuple[str, str]]:
-    """Loss, memory, samples, errors, restarts."""
+    """Loss, memory, samples, what is amiss, restarts."""
     if run.loss is not None:
         yield "loss", f"{run.loss:.4g}"
     if run.memory_bytes is not None:
         yield "memory", f"{units.size(run.memory_bytes)}, {_count(run.processes or 0, 'process', 'es')}"
     if run.sample_images is not None:
         yield "samples", _count(run.sample_images, "image", "s")
+    if run.ended_because:
+        yield "ended", run.ended_because
+    if run.not_resumable:
+        yield "no resume", run.not_resumable
     if run.errors:
         yield "errors", ", ".join(f"{kind} {count}" for kind, count in run.errors.items())
     if run.restarts is not None and run.restarts_left is not None:
