@@ -86,6 +86,7 @@ def test_a_training_that_needs_too_much_steps_down_by_the_guide_and_ends_as_if_n
     assert chosen["step_down"]["changes"] == ["vae_batch_size: 2 → 1"]
     adapted = 'trainwarden_run_adapted{run="large",generation="2",remedy="vram A",changes="vae_batch_size: 2 → 1"}'
     assert watch.metric("receiver", adapted) == 1
+    assert watch.metric("receiver", 'trainwarden_run_recovery_step{run="large",generation="2"}') == 40
     assert mine.read_text() == "[training]\nvae_batch_size = 2  # mine\n"
     assert (run.checkpoints / "large.safetensors").read_bytes() == undisturbed
 

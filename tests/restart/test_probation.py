@@ -19,7 +19,8 @@ def test_recovered_only_by_new_steps_beyond_the_checkpoint(world: World) -> None
     assert desk.history.state is State.WATCHING
     recovered = ledger(desk)[-1]
     assert isinstance(recovered, Recovered)
-    assert (recovered.new_steps, recovered.steps_lost) == (20, 100)
+    assert (recovered.step, recovered.new_steps, recovered.steps_lost) == (400, 20, 100)
+    assert desk.history.recovery is not None and desk.history.recovery.step == 400
     assert desk.history.totals.recoveries == 1
 
 

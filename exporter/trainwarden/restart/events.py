@@ -148,6 +148,8 @@ class Recovered(Event, frozen=True, kw_only=True):
     """The new generation took its steps: the loop is closed."""
 
     generation: int
+    step: int | None = None
+    """From which it resumed, where that is known. What kohya saves names only the epoch; the run's own count tells."""
     new_steps: int
     steps_lost: int
     seconds_lost: float

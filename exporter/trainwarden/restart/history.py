@@ -285,7 +285,7 @@ def _recovered(history: History, event: AnyEvent) -> History:
     recovery = Recovery(
         generation=event.generation,
         at=event.at,
-        step=history.probation.step if history.probation is not None else None,
+        step=event.step,
         steps_lost=event.steps_lost,
         seconds_lost=event.seconds_lost,
     )

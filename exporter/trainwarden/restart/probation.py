@@ -88,6 +88,7 @@ def _ended(
 def _recovered(desk: Desk, probation: Probation, progress: Progress | None, now: Moment) -> Recovered:
     return Recovered(
         generation=probation.generation,
+        step=_resumed_at(probation, progress),
         new_steps=progress.steps_done if progress is not None else 0,
         steps_lost=_steps_lost(desk, probation, progress),
         seconds_lost=now.mono - probation.case.opened,
@@ -96,8 +97,12 @@ def _recovered(desk: Desk, probation: Probation, progress: Progress | None, now:
 
 def _steps_lost(desk: Desk, probation: Probation, progress: Progress | None) -> int:
     """Between where the former generation died and where this one resumed; 0 where either is not known (yet)."""
-    resumed = probation.step
-    if progress is not None and progress.step is not None and progress.steps_done > 0:
-        resumed = progress.step - progress.steps_done
-    died = desk.history.died_at_step
+    resumed, died = _resumed_at(probation, progress), desk.history.died_at_step
     return 0 if resumed is None or died is None else max(0, died - resumed)
+
+
+def _resumed_at(probation: Probation, progress: Progress | None) -> int | None:
+    """The step from which this generation goes on: by its own count, else as its checkpoint was said to hold."""
+    if progress is not None and progress.step is not None and progress.steps_done > 0:
+        return progress.step - progress.steps_done
+    return probation.step
