@@ -142,6 +142,14 @@ def test_a_folder_that_hangs_takes_only_its_own_part_away(world: World, hanging:
     assert [fault.collector for fault in report.faults] == ["checkpoints"]
 
 
+def test_where_the_runs_cannot_be_listed_none_is_called_unknown(world: World, hanging: HangingFolder) -> None:
+    world.run("luca")
+    hanging.hang()
+    done = trainwarden("status", "luca", environment=hanging.moved(world.root).environment())
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("trainwarden: run 'luca' could not be read: the folder of the runs, ")
+
+
 class Terminal:
     """A command on a terminal of its own, 80 columns wide."""
 

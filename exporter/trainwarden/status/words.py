@@ -24,10 +24,10 @@ _TITLES = {
 }
 _LIMITS = {
     "expected": "expected {}",
-    "warning": "warning from {}",
+    "warning": "warning at {}",
     "stalled": "stalled after {}",
     "overdue": "overdue after {}",
-    "danger": "danger from {}",
+    "danger": "danger at {}",
 }
 """Of the thresholds of a run's signals, those that are said beside them."""
 
@@ -42,6 +42,8 @@ def now(signal: Signal) -> str:
     """The value, and of what."""
     if signal.signal == "gpu_power_watts":
         return f"{signal.value:.0f} W" if signal.total is None else f"{signal.value:.0f} of {signal.total:.0f} W"
+    if signal.signal == "checkpoint_room_sizes":
+        return f"for {_count(int(signal.value), 'checkpoint', 's')} more"
     if signal.signal.endswith("_ratio"):
         said = f"{signal.value * 100:.3g} %"
     elif signal.signal.endswith("_age_seconds"):
