@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -125,25 +126,24 @@ def test_a_run_folder_that_hangs_takes_its_runs_away_and_comes_back(
     nvml: FakeDriver, hanging: HangingFolder, state_home: Path, hangs: str, left: set[str], fail: list[str]
 ) -> None:
     there = hanging.moved(runs_root() / hangs)
-    exporter = Exporter({**nvml.environment(), **there.environment()})
-    for name in ("gone", "here"):
-        train(name, None)
-    nvml.set(gpu=0, processes=[(1, GIB)])
-    before = exporter.scrape()
-    assert before["trainwarden_run_up"] == {"gone": 1, "here": 1}
-    assert before["trainwarden_gpu_process_memory_bytes"] == {f"0,,{uuid_of(0)}": GIB}
-    there.hang()
-    for _ in range(2):
-        hung, took = timed(exporter)
-        assert took < SCRAPE_TIMEOUT
-        assert set(hung.get("trainwarden_run_up", {})) == left
-        assert failing(hung) == fail
-        assert hung["trainwarden_gpu_up"] == {f"0,{uuid_of(0)}": 1}
-        assert "trainwarden_gpu_process_memory_bytes" not in hung, "whose it is cannot be told"
-    there.answer()
-    wait_until(lambda: len(exporter.scrape().get("trainwarden_run_up", {})) == 2, 20, "both again")
-    assert not failing(exporter.scrape())
-    exporter.close()
+    with closing(Exporter({**nvml.environment(), **there.environment()})) as exporter:
+        for name in ("gone", "here"):
+            train(name, None)
+        nvml.set(gpu=0, processes=[(1, GIB)])
+        before = exporter.scrape()
+        assert before["trainwarden_run_up"] == {"gone": 1, "here": 1}
+        assert before["trainwarden_gpu_process_memory_bytes"] == {f"0,,{uuid_of(0)}": GIB}
+        there.hang()
+        for _ in range(2):
+            hung, took = timed(exporter)
+            assert took < SCRAPE_TIMEOUT
+            assert set(hung.get("trainwarden_run_up", {})) == left
+            assert failing(hung) == fail
+            assert hung["trainwarden_gpu_up"] == {f"0,{uuid_of(0)}": 1}
+            assert "trainwarden_gpu_process_memory_bytes" not in hung, "whose it is cannot be told"
+        there.answer()
+        wait_until(lambda: len(exporter.scrape().get("trainwarden_run_up", {})) == 2, 20, "both again")
+        assert not failing(exporter.scrape())
 
 
 def test_all_hang_at_once_and_the_host_is_told_all_the_same(
@@ -168,17 +168,16 @@ def test_no_value_is_older_than_a_second_though_folders_hold_the_scrape_up(
 ) -> None:
     """The reading of the GPUs may be an earlier scrape's; it must not have grown old by the time of the answer."""
     gone = hanging.moved(runs_root() / "gone")
-    exporter = Exporter({**nvml.environment(), **gone.environment()})
-    for number in "12":
-        train(f"gone{number}", None)
-        train(f"here{number}", runs_root() / f"gone-models{number}")
-    exporter.scrape(anew=False)
-    nvml.set(gpu=0, temperature=81)
-    changed = time.monotonic()
-    gone.hang()
-    wait_until(lambda: time.monotonic() - changed > 0.42, 5, "the reading has aged", every=0.005)
-    found = exporter.scrape(anew=False)
-    assert time.monotonic() - changed > 1, "the folders held it up"
-    assert found["trainwarden_gpu_temperature_celsius"] == {f"0,gpu,{uuid_of(0)}": 81}
-    gone.answer()
-    exporter.close()
+    with closing(Exporter({**nvml.environment(), **gone.environment()})) as exporter:
+        for number in "12":
+            train(f"gone{number}", None)
+            train(f"here{number}", runs_root() / f"gone-models{number}")
+        exporter.scrape(anew=False)
+        nvml.set(gpu=0, temperature=81)
+        changed = time.monotonic()
+        gone.hang()
+        wait_until(lambda: time.monotonic() - changed > 0.42, 5, "the reading has aged", every=0.005)
+        found = exporter.scrape(anew=False)
+        assert time.monotonic() - changed > 1, "the folders held it up"
+        assert found["trainwarden_gpu_temperature_celsius"] == {f"0,gpu,{uuid_of(0)}": 81}
+        gone.answer()
