@@ -12,6 +12,7 @@ from tests.support.wait import wait_until
 from trainwarden import system
 from trainwarden.checkpoints import RECIPES
 from trainwarden.checkpoints.catalog import Catalog, newest_valid
+from trainwarden.runs.follow import Follower
 
 KOHYA = RECIPES["kohya"]
 SHORT = ["--max_train_epochs", "4", "--steps_per_epoch", "5", "--save_every_n_epochs", "1", "--save_state"]
@@ -38,6 +39,18 @@ def test_it_prints_as_kohya_does(launch: Launch) -> None:
     assert re.fullmatch(r"steps:   0%\|.*\| 0/20 \[00:00<\?, \?it/s\]", bars[0])
     assert re.fullmatch(r"steps: 100%\|.*\| 20/20 \[\d\d:\d\d<00:00, .*(it/s|s/it), avr_loss=[\d.e-]+\]", bars[-1])
     assert [line for line in printed if re.fullmatch(r"100%\|.*\| 10/10 \[.*\]", line)]
+
+
+def test_its_caching_is_followed_as_kohyas_is_and_counts_no_steps(launch: Launch) -> None:
+    demo = launch("--max_train_epochs=1", "--steps_per_epoch=4", "--step_seconds=0", "--caching_seconds=0.1")
+    demo.finish()
+    follower, seen = Follower(1, 0.0), []
+    for piece in re.split(rb"(?<=[\r\n])", demo.log.read_bytes()):
+        follower.feed(piece, 1.0)
+        progress = follower.progress()
+        if (here := (progress.phase.value, progress.max_steps)) not in seen:
+            seen.append(here)
+    assert seen[:3] == [("starting", None), ("caching", None), ("caching", 4)]
 
 
 def test_it_says_things_in_kohyas_order(launch: Launch) -> None:

@@ -32,6 +32,7 @@ def train(options: Options) -> None:
 
 
 def _cache_latents(seconds: float) -> None:
+    log.info("Using DreamBooth method.")  # by which kohya's trainer is known, and that its bar here counts no steps
     log.info("caching latents with caching strategy.")
     log.info("caching latents...")
     for _ in tqdm(range(_IMAGES)):

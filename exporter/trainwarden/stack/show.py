@@ -34,6 +34,7 @@ def hint(state: StackState, folder: StackFolder, *, detached: bool) -> None:
     if "grafana" not in urls:
         say("Grafana is not installed here. In Prometheus, all runs' losses, say:")
         say(f"  {urls['prometheus']}graph?g0.expr=trainwarden_run_loss&g0.tab=0&g0.range_input=15m")
+    say("`trainwarden status` shows how this machine and its runs stand; `trainwarden watch`, live.")
     say("`trainwarden drill crash` shows that the watch works: a scratch run dies beside this stack and is resumed.")
     say(f"Everything lies in {folder.path}; what the services print, in logs/ there.")
     say("`trainwarden down` ends it." if detached else "Ctrl-C ends it.")
