@@ -27,10 +27,10 @@ SETTINGS = {"max_train_epochs": 8, "steps_per_epoch": 10, "save_every_n_epochs":
 
 @pytest.fixture(scope="module")
 def watch(folder: Path, tools: Tools, driver: FakeDriver) -> Iterator[Night]:
-    with night(
-        folder, tools, driver, {name: {"gpus": [gpu], **EXTRA.get(name, {})} for name, gpu in GPUS.items()}
-    ) as watch:
+    runs = {name: {"gpus": [gpu], **EXTRA.get(name, {})} for name, gpu in GPUS.items()}
+    with night(folder, tools, driver, runs) as watch:
         yield watch
+    subprocess.run(["tmux", "-L", SERVER, "kill-server"], capture_output=True, check=False, timeout=10)
 
 
 def at_step(run: Run, step: int) -> Run:

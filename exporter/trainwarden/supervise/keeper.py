@@ -26,10 +26,11 @@ from trainwarden.supervise.respawn import SupervisorChild
 
 _PR_SET_CHILD_SUBREAPER = 36  # <sys/prctl.h>
 _TICK = 1.0
-_LITTLE, _GATHER = 1024, 0.25
-"""A training that prints less than so many bytes at once is heard again after so many seconds: ten short lines a
-second need not wake this process ten times. By so much the end of a step may be timed late. One that prints much is
-drained at full speed, or it would be blocked."""
+_LITTLE = 2048
+"""Bytes at once. A training that prints more is drained at full speed, or it would be blocked."""
+_SHORTEST, _LONGEST = 0.15, 0.5
+"""Seconds after which one that prints little is heard again, doubled while it goes on printing meanwhile: ten lines a
+second need not wake this process ten times. By so much the end of a step may be timed late."""
 _LAST_OUTPUT, _QUIET = 1.0, 0.1
 """After the training's exit: how long its terminal is drained at most, and what counts as empty, seconds."""
 
@@ -48,8 +49,8 @@ class Keeper:
         self._started: terminal.Started | None = None
         self._log: OutputLog | None = None
         self._open = True
-        self._idle = False
-        """Whether the training printed so little that there is time to let more come."""
+        self._pause = 0.0
+        """Seconds that the training was given to print more; 0 where it did not."""
         self._selector = selectors.DefaultSelector()
         self._telling = Telling()
         self._supervisor = SupervisorChild(folder, self._selector, self._obey, self._telling.reader)
@@ -68,13 +69,18 @@ class Keeper:
     def _turn(self) -> None:
         self._reap()
         self._supervisor.tend()
-        for ready, _ in self._selector.select(self._supervisor.wait_seconds(_TICK)):
+        for ready, _ in self._ready():
             ready.data()
-        if self._idle:
-            self._idle = False
-            time.sleep(_GATHER)
         if self._unwritten:
             self._write_record()
+
+    def _ready(self) -> list[tuple[selectors.SelectorKey, int]]:
+        if self._pause:
+            time.sleep(self._pause)
+            if ready := self._selector.select(0):
+                return ready
+            self._pause = 0.0
+        return self._selector.select(self._supervisor.wait_seconds(_TICK))
 
     def _watch_signals(self) -> None:
         reader, writer = os.pipe()
@@ -135,7 +141,7 @@ class Keeper:
             said = terminal.read(self._started.master)
             self._log.write(said)
             self._telling.tell(Arrival(self._record["generation"], self._log.end(), time.time()))
-            self._idle = len(said) < _LITTLE
+            self._pause = pause_after(len(said), self._pause)
 
     def _reap(self) -> None:
         """Wait for every child that has died: the training, a supervisor, an orphan of the training."""
@@ -183,6 +189,11 @@ class Keeper:
             if not self._unwritten:
                 _complain(error)
             self._unwritten = True
+
+
+def pause_after(said: int, before: float) -> float:
+    """Seconds until a training is heard again that printed so many bytes, after a pause of ``before`` or a silence."""
+    return 0.0 if said >= _LITTLE else min(max(_SHORTEST, 2 * before), _LONGEST)
 
 
 def _complain(error: Exception) -> None:
