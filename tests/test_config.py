@@ -32,6 +32,11 @@ POD = {"start": ["pod", "{run_id}"], "probe": ["lives", "{run_id}"], "stop": ["s
     [
         ({"checkpoints": "/out", "output_name": "luca"}, {"checkpoints": "/out", "output_name": "mira"}),
         ({"checkpoints": "/luca", "output_name": "lora"}, {"checkpoints": "/mira", "output_name": "lora"}),
+        # Two ways of one training: that they are not under way together is seen at the launch.
+        (
+            {"checkpoints": "/out", "output_name": "lora", "profile": "balanced"},
+            {"checkpoints": "/out", "output_name": "lora", "profile": "conservative"},
+        ),
         # Their commands may name their files, and be called in folders of their own.
         ({"checkpoints": "/out"}, {"checkpoints": "/out"}),
         ({"checkpoints": "out", "output_name": "lora"}, {"checkpoints": "out", "output_name": "lora"}),

@@ -120,7 +120,7 @@ def test_a_damaged_newest_shows_beside_the_newest_that_is_whole(models: Path) ->
 
 def test_the_runs_rhythm_is_the_longest_between_two_saves(models: Path) -> None:
     def apart() -> dict[str, float]:
-        return saves_apart(Checkpoints().read([run_of(models)], NOW).runs)
+        return saves_apart(Checkpoints().read([run_of(models, created_at=NOW - 9000)], NOW).runs)
 
     assert apart() == {}
     kohya.save(models, "luca", 2, NOW - 8000)
@@ -128,6 +128,17 @@ def test_the_runs_rhythm_is_the_longest_between_two_saves(models: Path) -> None:
     kohya.save(models, "luca", 4, NOW - 3800)
     kohya.save(models, "luca", 5, NOW - 3000)
     assert apart() == {"luca": 4200}
+
+
+@pytest.mark.parametrize(("attached", "apart"), [(False, {}), (True, {"luca": 86_400})])
+def test_the_time_since_the_state_that_a_run_was_launched_from_is_no_rhythm(
+    models: Path, attached: bool, apart: dict[str, float]
+) -> None:
+    """Of one that was attached nobody knows the launch: what lay there is its own."""
+    kohya.save(models, "luca", 2, NOW - 90_000)
+    kohya.save(models, "luca", 4, NOW - 3_600)
+    run = run_of(models, created_at=NOW - 9000, attached=attached)
+    assert saves_apart(Checkpoints().read([run], NOW).runs) == apart
 
 
 def test_one_that_is_still_being_written_is_not_called_damaged(models: Path) -> None:

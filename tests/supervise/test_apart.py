@@ -48,6 +48,7 @@ def under_way(cwd: Path, command: list[str], **entry: object) -> RunFolder:
     ("luca", "mira", "thing"),
     [
         (([*KOHYA, "lora"], {}), ([*KOHYA, "lora"], {}), "the checkpoints 'lora' in {cwd}/out"),
+        (([*KOHYA, "lora"], {"nodes": 2}), ([*KOHYA, "lora"], {}), "the checkpoints 'lora' in {cwd}/out"),
         (
             (["/bin/true"], {"recipe": "hf", "checkpoints": "out"}),
             (["/bin/true"], {"recipe": "hf", "checkpoints": "link", "output_name": "other"}),
@@ -55,7 +56,7 @@ def under_way(cwd: Path, command: list[str], **entry: object) -> RunFolder:
         ),
         ((["/bin/true"], {"launcher": DOCKER}), (["/bin/true"], {"launcher": DOCKER}), "container 'trainer'"),
     ],
-    ids=["kohya", "hf through a link", "container"],
+    ids=["kohya", "beside one that is only watched", "hf through a link", "container"],
 )
 def test_what_a_run_under_way_has_is_refused_until_its_end(
     cwd: Path, luca: tuple[list[str], dict[str, object]], mira: tuple[list[str], dict[str, object]], thing: str
@@ -76,12 +77,13 @@ def test_what_a_run_under_way_has_is_refused_until_its_end(
     ("luca", "mira"),
     [
         (([*KOHYA, "luca"], {}), ([*KOHYA, "mira"], {})),
+        (([*KOHYA, "lora"], {"nodes": 2}), ([*KOHYA, "lora"], {"nodes": 2})),
         ((["/bin/true"], {"checkpoints": "out"}), (["/bin/true"], {"checkpoints": "out"})),
         ((["/bin/true"], torch("a-*.pt")), (["/bin/true"], torch("b-*.pt"))),
     ],
-    ids=["kohya by another name", "never resumed", "torch by another glob"],
+    ids=["kohya by another name", "one training on two nodes", "never resumed", "torch by another glob"],
 )
-def test_a_folder_may_be_shared_where_names_tell_the_runs_apart(
+def test_a_folder_may_be_shared_where_no_restart_would_hit_another(
     cwd: Path, luca: tuple[list[str], dict[str, object]], mira: tuple[list[str], dict[str, object]]
 ) -> None:
     folder = under_way(cwd, luca[0], **luca[1])

@@ -58,6 +58,15 @@ def test_no_word_moves_output_out_of_the_time_between_two_looks(
     assert list(arrivals.pieces(1, 0, b"abc", since=10.0, now=11.0)) == [(b"abc", believed)]
 
 
+def test_what_was_emptied_out_of_the_log_does_not_stand_in_the_way(ends: tuple[Telling, Arrivals]) -> None:
+    telling, arrivals = ends
+    telling.tell(Arrival(1, 500, 10.2))
+    telling.tell(Arrival(1, 3, 10.7))
+    assert list(arrivals.pieces(1, 0, b"abc", since=10.0, now=11.0)) == [(b"abc", 10.7)]
+    telling.tell(Arrival(1, 5, 11.4))
+    assert list(arrivals.pieces(1, 3, b"de", since=11.0, now=12.0)) == [(b"de", 11.4)]
+
+
 def test_a_full_pipe_neither_blocks_the_keeper_nor_confuses_the_supervisor(ends: tuple[Telling, Arrivals]) -> None:
     telling, arrivals = ends
     for n in range(20_000):

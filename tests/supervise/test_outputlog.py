@@ -1,9 +1,13 @@
 """A log that takes no more, and then does again."""
 
+import errno
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from trainwarden.supervise.outputlog import OutputLog
 
@@ -41,3 +45,18 @@ def test_folder_that_is_not_there_yet_is_tried_again(tmp_path: Path) -> None:
         .read_bytes()
         .endswith(b"4 bytes of output are missing here, the disk took no more\r\nkept")
     )
+
+
+def test_a_length_that_a_server_does_not_tell_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keeper asks for it at each piece of output, the last one before it records the exit included."""
+    log = OutputLog(tmp_path / "log")
+    log.write(b"abc")
+    assert log.end() == 3
+
+    def stale(*_: object) -> int:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(os, "lseek", stale)
+    assert log.end() == 0
+    log.close()
+    assert log.end() == 0

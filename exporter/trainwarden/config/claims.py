@@ -1,7 +1,8 @@
 """What a run says is its own. Where two runs say it of one thing, a restart of the one would hit the other.
 
 A tmux session is nobody's own: each run has a window there. Nor is a job's name in Slurm, which some share on purpose
-(``--dependency=singleton``): a job is known by its comment.
+(``--dependency=singleton``): a job is known by its comment. And two entries may be two ways of one training, a balanced
+one and a conservative one, say, which save under one name: that they are not under way together is seen at the launch.
 """
 
 import os
@@ -32,7 +33,7 @@ def check_apart(runs: Mapping[str, RunConfig]) -> None:
     """Raise ``ConfigurationError`` where two entries of ``runs:`` name the same thing as their own."""
     owners: dict[Claim, str] = {}
     for name, run in runs.items():
-        for claim in (*of_launcher(run.launcher, name, run.cwd), *_of_files(run)):
+        for claim in of_launcher(run.launcher, name, run.cwd):
             owner = owners.setdefault(claim, name)
             if owner != name:
                 raise ConfigurationError(
@@ -56,13 +57,6 @@ def of_checkpoints(folder: str, told_apart_by: str) -> Claim:
     """The checkpoints in ``folder`` whose names ``told_apart_by`` tells from others'; all, where that is empty."""
     which = f"the checkpoints '{told_apart_by}'" if told_apart_by else "the checkpoints"
     return Claim("checkpoints", f"{which} in {folder}")
-
-
-def _of_files(run: RunConfig) -> Iterator[Claim]:
-    """What an entry alone tells of its checkpoints. What only its command says is known at the launch."""
-    folder = _place(run.checkpoints, run.cwd)
-    if folder is not None and run.output_name is not None:
-        yield of_checkpoints(folder, run.output_name)
 
 
 def _container(docker: DockerOptions) -> Claim:
@@ -98,7 +92,7 @@ def _options(arguments: list[str]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _place(path: str | None, cwd: str | None) -> str | None:
+def _place(path: str, cwd: str | None) -> str | None:
     """The absolute path; None where it begins wherever the run will be launched."""
-    place = Path(cwd or "").expanduser() / Path(path or "").expanduser()
-    return os.path.normpath(place) if path and place.is_absolute() else None
+    place = Path(cwd or "").expanduser() / Path(path).expanduser()
+    return os.path.normpath(place) if place.is_absolute() else None

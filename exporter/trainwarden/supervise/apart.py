@@ -1,6 +1,6 @@
 """Whether a run that is under way has what a new one would have: then neither could be restarted safely.
 
-Where ``trainwarden.yml`` alone tells, it is refused there already (``config.claims``).
+What ``trainwarden.yml`` alone tells of their launchers is refused there already (``config.claims``).
 """
 
 import os
@@ -13,12 +13,18 @@ from trainwarden.errors import ConfigurationError, RunFolderError
 from trainwarden.model import RunSpec
 from trainwarden.runs.attendance import is_attended
 from trainwarden.runs.folder import RunFolder, list_runs
+from trainwarden.supervise.resumable import has_unseen_nodes
 
 
 def refuse_if_shared(spec: RunSpec) -> None:
-    """Raise ``ConfigurationError`` where another run that is under way has a container, a job or checkpoints of it."""
+    """Raise ``ConfigurationError`` where another run that is under way has a container, a job or checkpoints of it.
+
+    Not where both are only watched: they may be one training, on a node each.
+    """
     mine = set(_claims(spec))
     for other in _under_way(spec.name):
+        if has_unseen_nodes(spec) and has_unseen_nodes(other):
+            continue
         shared = next((claim for claim in _claims(other) if claim in mine), None)
         if shared is not None:
             raise ConfigurationError(

@@ -72,4 +72,11 @@ class Arrivals:
         if len(self._told) < _AT_ONCE:
             with suppress(OSError):
                 said = os.read(self._reader, _AT_ONCE * _ARRIVAL.size)
-                self._told.extend(map(Arrival._make, _ARRIVAL.iter_unpack(said)))
+                for arrival in map(Arrival._make, _ARRIVAL.iter_unpack(said)):
+                    self._take(arrival)
+
+    def _take(self, arrival: Arrival) -> None:
+        last = self._told[-1] if self._told else arrival
+        if arrival.generation == last.generation and arrival.end < last.end:
+            self._told.clear()  # somebody emptied the log: what was told of before is gone
+        self._told.append(arrival)

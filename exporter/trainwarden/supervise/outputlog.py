@@ -26,8 +26,11 @@ class OutputLog:
         return self._append(note) == len(note)
 
     def end(self) -> int:
-        """The length of the log, bytes; 0 where there is none."""
-        return os.lseek(self._handle, 0, os.SEEK_END) if self._handle >= 0 else 0
+        """The length of the log, bytes; 0 where there is none, or its server does not say."""
+        try:
+            return os.lseek(self._handle, 0, os.SEEK_END)
+        except OSError:
+            return 0
 
     def close(self) -> None:
         """Let go of the file."""

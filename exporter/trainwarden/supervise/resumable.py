@@ -18,9 +18,14 @@ _BEFORE = frozenset({"sudo", "env", "nice", "ionice", "nohup", "stdbuf", "time",
 """Programs that become the one behind them."""
 
 
+def has_unseen_nodes(spec: RunSpec) -> bool:
+    """Whether it runs on several nodes and no scheduler is its launcher, so that it is only watched."""
+    return spec.nodes > 1 and not (spec.launcher is not None and spec.launcher.sees_all_nodes)
+
+
 def problem(spec: RunSpec) -> str:
     """Why the run could not be resumed: one sentence with the mend; empty where it can."""
-    if spec.nodes > 1 and not (spec.launcher is not None and spec.launcher.sees_all_nodes):
+    if has_unseen_nodes(spec):
         return f"a run on {spec.nodes} nodes is only watched here: it is restarted by its scheduler (launcher slurm)"
     if client := _client(spec):
         return (

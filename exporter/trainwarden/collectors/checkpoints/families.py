@@ -46,10 +46,16 @@ def saves_apart(runs: Iterable[RunCheckpoints]) -> dict[str, float]:
     """Of each run that still has two saves, the longest time between two that follow each other, in seconds.
 
     The longest, because who saves by epochs and by steps saves at uneven times. What a restart lay in between of counts
-    as well, until it has been rotated away: then an alert is late, and never false.
+    as well, until it has been rotated away: then an alert is late, and never false. What the run was launched from does
+    not: days may lie behind it.
     """
-    written = {run.run: sorted(c.modified_at for c in counted(run.checkpoints)) for run in runs}
+    written = {run.run: sorted(_written_by(run)) for run in runs}
     return {run: max(b - a for a, b in pairwise(times)) for run, times in written.items() if len(times) > 1}
+
+
+def _written_by(run: RunCheckpoints) -> Iterator[float]:
+    """When the run saved, without what it was launched from."""
+    return (found.modified_at for found in counted(run.checkpoints) if found.modified_at >= run.launched_at)
 
 
 def counted(found: Iterable[Checkpoint]) -> list[Checkpoint]:

@@ -39,6 +39,9 @@ class RunCheckpoints(Struct, frozen=True, kw_only=True):
     """Whether the folder could be listed; before the first save it may not be there."""
     checkpoints: tuple[Checkpoint, ...] = ()
     """Without those that stood there before the run."""
+    launched_at: float = 0.0
+    """Unix seconds; an older one was written by the run that this one goes on from. 0: it was attached, and all are its
+    own."""
     samples: int | None = None
     """Sample images; None where the trainer draws none, or has drawn none yet."""
     disk: Disk | None = None
@@ -57,6 +60,7 @@ class CheckpointFolder:
         except ConfigurationError as error:
             raise CheckpointError(f"{error}; launch it anew") from error
         self._run = spec.name
+        self._launched_at = 0.0 if spec.attached else spec.created_at
         self._path = Path(spec.checkpoints or "")
         self._read_disk = read_disk
         self._verifier = Verifier(recipe.verify)
@@ -82,6 +86,7 @@ class CheckpointFolder:
             run=self._run,
             folder_up=True,
             checkpoints=tuple(checkpoint for checkpoint in found if not checkpoint.earlier),
+            launched_at=self._launched_at,
             samples=self._samples.count(now) if self._samples else None,
             disk=disk,
         )
