@@ -9,7 +9,7 @@ import pytest
 from tests.collectors.samples import spec, state, values, write
 from trainwarden import names, textformat
 from trainwarden.collectors import host
-from trainwarden.collectors.base import Begun
+from trainwarden.collectors.base import Begun, Card
 from trainwarden.collectors.gpu import GpusReading
 from trainwarden.collectors.machine import Machine
 from trainwarden.collectors.runs import Runs
@@ -23,7 +23,7 @@ class Sharing:
     """A sensor that hands on one reading for ever."""
 
     def __init__(self, begun: Begun[GpusReading]) -> None:
-        self.known: dict[str, int] = {}
+        self.known: dict[str, Card] = {}
         self._begun = begun
 
     def begin(self, seconds: float, *, anew: bool) -> Begun[GpusReading]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.collectors.samples import BOOT, NOW, progress, spec, state, values, write
-from trainwarden.collectors.runs import Run, Runs, RunsReading, cards, families
+from trainwarden.collectors.runs import Run, Runs, RunsReading, families
 from trainwarden.model import (
     STEP_BUCKETS,
     Ended,
@@ -20,7 +20,6 @@ from trainwarden.model import (
 from trainwarden.runs.attendance import KEEPER_LOCK, SUPERVISOR_LOCK
 from trainwarden.supervise.detach import lock
 
-A, B = "GPU-aaaa-1111", "GPU-bbbb-2222"
 DAY = 86400.0
 ENDED = Ended(Outcome.CRASHED, NOW)
 
@@ -138,30 +137,6 @@ def test_the_heartbeat_is_preferred_and_errors_come_of_every_writer(tmp_path: Pa
     assert run.progress is not None
     assert run.progress.step == 12
     assert run.errors == {kind.value: {"nccl": 2, "nan_loss": 1}.get(kind.value, 0) for kind in ErrorKind}
-
-
-@pytest.mark.parametrize(
-    ("declared", "visible", "expected"),
-    [
-        pytest.param([1], ["0"], {("1", B)}, id="declared before visible"),
-        pytest.param(None, ["1"], {("1", B)}, id="visible by index"),
-        pytest.param(None, [B, "0"], {("0", A), ("1", B)}, id="visible by UUID and index"),
-        pytest.param(None, ["GPU-bbbb"], {("1", B)}, id="visible by the beginning of a UUID"),
-        pytest.param(None, [], set(), id="none is visible"),
-        pytest.param(None, None, set(), id="nothing is said, two cards: unknown"),
-        pytest.param([7], None, set(), id="a declared card that is not there"),
-    ],
-)
-def test_the_gpus_of_a_run(
-    tmp_path: Path, declared: list[int] | None, visible: list[str] | None, expected: set[tuple[str, str]]
-) -> None:
-    run = read_one(tmp_path, spec(gpus=declared), state(gpus=visible))
-    assert set(cards(run, {A: 0, B: 1})) == expected
-
-
-def test_a_run_that_says_nothing_uses_the_machines_only_gpu(tmp_path: Path) -> None:
-    run = read_one(tmp_path, spec(), state())
-    assert cards(run, {A: 0}) == [("0", A)]
 
 
 def test_the_histogram_is_cumulative(tmp_path: Path) -> None:

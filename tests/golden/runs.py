@@ -62,6 +62,7 @@ def _training(root: Path, models: Path, namespace: int) -> None:
             cpu_seconds=11_820.5,
             io_bytes=9 * GIB,
             gpus=["0"],
+            gpus_by_bus=True,
         ),
         Progress(
             writer="output",
@@ -124,6 +125,7 @@ def _finished(root: Path, models: Path, namespace: int) -> None:
             cpu_seconds=8_100.25,
             io_bytes=7 * GIB,
             gpus=["0"],
+            gpus_by_bus=True,
             ended=Ended(Outcome.FINISHED, ended, exit_code=0),
         ),
         Progress(
@@ -182,6 +184,7 @@ def _watched(root: Path, models: Path, namespace: int) -> None:
             cpu_seconds=7_010.25,
             io_bytes=4 * GIB,
             gpus=["1"],
+            gpus_by_bus=True,
         ),
         Progress(
             writer="output",

@@ -190,6 +190,7 @@ def test_the_recorded_exporter_tells_the_runs_gpus(served: tuple[str, type[Answe
     assert (reading.driver_answers, reading.run_gpus) == (True, (GPU,))
     assert reading.gpus[GPU].utilization_ratio == 0.99
     assert reading.gpus[GPU].memory_used_bytes == 1.6965120819e10
+    assert sorted(reading.models) == ["NVIDIA A100-SXM4-80GB", "NVIDIA GeForce RTX 4080"]
 
 
 def test_a_run_that_it_does_not_know_has_unknown_gpus(served: tuple[str, type[Answer]]) -> None:

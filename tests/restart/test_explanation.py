@@ -13,7 +13,9 @@ from trainwarden.errors import RunFolderError
 from trainwarden.model import Outcome
 from trainwarden.restart import explain, explanation
 from trainwarden.restart.events import Decided
+from trainwarden.restart.exporter import ExporterReading
 from trainwarden.restart.states import RestartReason
+from trainwarden.runs import visible
 
 
 def told(world: World) -> tuple[str, str]:
@@ -69,6 +71,19 @@ def test_only_what_speaks_is_shown(world: World) -> None:
     assert shown["gpu_ratio"] == 0.0
     assert "wedged" not in shown
     assert "error" not in shown  # it lives
+
+
+def test_gpus_named_by_a_number_that_may_not_be_the_drivers_are_no_proof_and_the_mend_is_told(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.set(gpus=["0"])
+    world.exporter = ExporterReading(driver_answers=True, run_gpus=None, gpus={}, models=("NVIDIA A100", "NVIDIA T4"))
+    found = explanation.now(world.desk(), world.pass_time)
+    assert (found.decision, found.reason, found.facts.gpus_in_doubt) == ("hold", "no_gpu", True)
+    explain._print(found, as_json=False)
+    assert visible.DOUBT in capsys.readouterr().out
+    world.set(gpus_by_bus=True)
+    assert not explanation.now(world.desk(), world.pass_time).facts.gpus_in_doubt
 
 
 def test_a_run_that_was_never_seen_is_one_sentence(world: World) -> None:

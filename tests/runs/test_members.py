@@ -11,7 +11,7 @@ import pytest
 from tests.support.wait import wait_until
 from trainwarden.model import Identity
 from trainwarden.names import RUN_ID_ENVIRONMENT
-from trainwarden.runs.members import Census, belonging, visible_devices
+from trainwarden.runs.members import Census, belonging
 from trainwarden.system import ProcessStat
 
 KEEPER, SUPERVISOR, ROOT = 10, 11, 20
@@ -53,14 +53,6 @@ def test_known_member_stays_one_though_it_shed_everything() -> None:
     assert belonging(stats, {}, run_id="r", known={(60, 1)}) == set()
 
 
-@pytest.mark.parametrize(
-    ("value", "entries"),
-    [("0,1", ["0", "1"]), (" GPU-a , GPU-b", ["GPU-a", "GPU-b"]), ("", []), ("-1", []), ("0,-1,2", ["0"])],
-)
-def test_visible_devices_are_read_as_cuda_does(value: str, entries: list[str]) -> None:
-    assert visible_devices(value) == entries
-
-
 @contextmanager
 def process(script: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     child = subprocess.Popen(
@@ -84,6 +76,33 @@ def test_census_finds_the_tagged_and_forgets_the_dead() -> None:
         assert found.pid == child.pid and census.gpus() == ["1"]
         assert [stat.pid for stat in census.update()] == [child.pid]
     assert census.update() == [] and census.scan() == [] and census.gpus() is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "by_bus"),
+    [
+        ({"CUDA_VISIBLE_DEVICES": "1"}, False),
+        ({"CUDA_VISIBLE_DEVICES": "1", "CUDA_DEVICE_ORDER": "FASTEST_FIRST"}, False),
+        ({"CUDA_VISIBLE_DEVICES": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}, True),
+        ({"CUDA_VISIBLE_DEVICES": "GPU-a"}, True),
+        ({"CUDA_VISIBLE_DEVICES": "GPU-a,1"}, False),
+        ({"CUDA_VISIBLE_DEVICES": ""}, True),
+        ({"CUDA_VISIBLE_DEVICES": "-1"}, True),
+    ],
+)
+def test_numbers_are_the_drivers_only_beside_the_order_by_bus(environment: dict[str, str], by_bus: bool) -> None:
+    census = Census("census-test")
+    with process(WAITING, **{RUN_ID_ENVIRONMENT: "census-test"}, **environment):
+        census.scan()
+        assert census.gpus_by_bus() is by_bus
+
+
+def test_one_member_that_counts_otherwise_leaves_the_numbers_in_doubt() -> None:
+    census = Census("census-test")
+    ours = {RUN_ID_ENVIRONMENT: "census-test", "CUDA_VISIBLE_DEVICES": "0"}
+    with process(WAITING, **ours, CUDA_DEVICE_ORDER="PCI_BUS_ID"), process(WAITING, **ours):
+        assert len(census.scan()) == 2
+        assert (census.gpus(), census.gpus_by_bus()) == (["0"], False)
 
 
 def test_environment_of_a_young_process_is_read_again() -> None:

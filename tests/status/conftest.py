@@ -10,7 +10,7 @@ import pytest
 from tests.collectors.samples import progress, spec, state, write
 from trainwarden import system
 from trainwarden.collectors import gpu, host
-from trainwarden.collectors.base import Begun
+from trainwarden.collectors.base import Begun, Card
 from trainwarden.collectors.machine import Machine
 from trainwarden.config import Config
 from trainwarden.model import Identity
@@ -63,7 +63,9 @@ class World:
             "memory_used_bytes": 95,
             "memory_total_bytes": 100,
         }
-        self.known: dict[str, int] = {UUID: 0}
+        self.second = ""
+        """The name of a second card; empty where there is none."""
+        self.known = {UUID: Card(0, "a card")}
         self.late = 0
         """For how many looks the driver does not answer in time."""
 
@@ -72,7 +74,9 @@ class World:
             self.late -= 1
             return Said(gpu.GpusReading(faults=("the NVIDIA driver has not answered",), timeouts=1))
         cards = () if self.card is None else (gpu.Gpu(index=0, uuid=UUID, **self.card),)
-        self.known = {UUID: 0} if self.card else {}
+        if self.second:
+            cards += (gpu.Gpu(index=1, uuid="GPU-1", up=True, name=self.second),)
+        self.known = {card.uuid: Card(card.index, card.name) for card in cards}
         return Said(gpu.GpusReading(listed=len(cards), gpus=cards))
 
     def run(self, name: str = "luca", *parts: Any, **facts: Any) -> RunFolder:

@@ -14,6 +14,7 @@ from trainwarden.model import Ended, Outcome
 from trainwarden.restart import events
 from trainwarden.restart.ledger import Ledger
 from trainwarden.restart.states import GiveUpReason, HoldReason
+from trainwarden.runs import visible
 from trainwarden.runs.folder import RunFolder
 from trainwarden.status.report import Level, Run
 
@@ -110,6 +111,18 @@ def test_a_run_that_could_not_be_resumed_says_why(world: World) -> None:
     folder.write_state(replace(told, resumable=False, resumable_reason="add --save_state"))
     assert only(world).not_resumable == "add --save_state"
     assert re.search(r"no resume +add --save_state", status.as_text(world.look()))
+
+
+def test_a_run_whose_gpus_cannot_be_told_says_why(world: World) -> None:
+    folder = world.run()
+    told = folder.read_state()
+    world.second = "another card"
+    assert told and only(world).gpus_unknown == ""
+    folder.write_state(replace(told, gpus=["0"]))
+    assert only(world).gpus_unknown == visible.DOUBT
+    assert re.search(r"GPUs +CUDA_VISIBLE_DEVICES names", status.as_text(world.look()))
+    folder.write_state(replace(told, gpus=["0"], gpus_by_bus=True))
+    assert only(world).gpus_unknown == ""
 
 
 def test_a_run_that_is_dead_is_a_line_only_where_nothing_is_to_be_done_for_it(world: World) -> None:

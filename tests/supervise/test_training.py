@@ -125,7 +125,16 @@ def test_members_memory_and_cpu_are_read(runs: Runs) -> None:
 def test_gpus_are_the_members_visible_devices(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,GPU-abc")
     folder = runs.start(TICKING)
-    assert until_state(folder, lambda s: s.members, what="members").gpus == ["1", "GPU-abc"]
+    found = until_state(folder, lambda s: s.members, what="members")
+    assert (found.gpus, found.gpus_by_bus) == (["1", "GPU-abc"], False)
+    stop(folder)
+
+
+def test_in_which_order_they_are_counted_is_told(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    folder = runs.start(TICKING)
+    assert until_state(folder, lambda s: s.members, what="members").gpus_by_bus
     stop(folder)
 
 

@@ -30,6 +30,15 @@ class Reading(Struct, frozen=True, kw_only=True):
     """How many parts of it did not answer in time."""
 
 
+class Card(Struct, frozen=True):
+    """A GPU of this machine, as the other sensors know it."""
+
+    index: int
+    """As the driver counts."""
+    model: str
+    """Its name; empty where the driver never told it."""
+
+
 R = TypeVar("R", bound=Reading)
 R_co = TypeVar("R_co", bound=Reading, covariant=True)
 

@@ -1,5 +1,6 @@
 """One scrape: every sensor read once. What can hang is read beside the rest, and waited for no longer than a moment."""
 
+import logging
 import math
 import threading
 import time
@@ -10,12 +11,15 @@ from typing import NamedTuple, Protocol
 
 from trainwarden import names, system
 from trainwarden.collectors import checkpoints, gpu, host, runs, thresholds
-from trainwarden.collectors.base import Begun, Watch, metric, watch_families
+from trainwarden.collectors.base import Begun, Card, Watch, metric, watch_families
 from trainwarden.collectors.gpu import processes
 from trainwarden.config import Config
 from trainwarden.errors import TrainwardenError
+from trainwarden.runs import visible
 from trainwarden.series import Series
 from trainwarden.version import VERSION
+
+log = logging.getLogger(__name__)
 
 SCRAPE_SECONDS = 0.8
 """For all sensors together: a scrape answers within a second, whatever hangs. Each sensor has its share of it.
@@ -30,8 +34,8 @@ one after the other. A driver that takes longer is read beside the rest."""
 class GpuSensor(Protocol):
     """What reads the GPUs."""
 
-    known: dict[str, int]
-    """Index by UUID of every card that was ever up."""
+    known: dict[str, Card]
+    """By UUID, every card that was ever up."""
 
     def begin(self, seconds: float, *, anew: bool) -> Begun[gpu.GpusReading]:
         """Begin to read all cards within so many seconds, or hand on a reading of a moment ago. Never raises."""
@@ -83,6 +87,8 @@ class Machine:
         self._gpus: GpuSensor = gpus or gpu.Gpus(driver, config.exporter.gpus_expected)
         self._read_host = read_host or (lambda: host.read(proc))
         self._gpus_told: tuple[gpu.GpusReading, list[Series]] | None = None
+        self._doubted: set[str] = set()
+        """The runs of which the log says that their GPUs are not known."""
         self._runs = runs.Runs(runs_root, config.exporter.keep_ended)
         self._checkpoints = checkpoints.Checkpoints(read_disk)
         self._watches = [Watch(name) for name in ("host", "gpu", "runs", "checkpoints", "thresholds")]
@@ -141,12 +147,22 @@ class Machine:
             yield from processes.families(
                 found.gpus, found.runs, by_pid=self._config.exporter.gpu_pids, proc=self._proc, now=now
             )
-        yield from runs.families(found.runs.runs if found.runs else (), self._gpus.known)
+        every = found.runs.runs if found.runs else ()
+        known = found.gpus.cards if found.gpus else self._gpus.known
+        self._tell_doubts(every, known)
+        yield from runs.families(every, known)
         if found.checkpoints:
             yield from checkpoints.families(found.checkpoints.runs)
         if found.thresholds:
             yield from thresholds.families(found.thresholds)
         yield from watch_families(self._watches)
+
+    def _tell_doubts(self, every: tuple[runs.Run, ...], known: dict[str, Card]) -> None:
+        """Log once for each run that its GPUs are not known, and the mend."""
+        doubted = {run.name for run in every if run.up and runs.in_doubt(run, known)}
+        for name in sorted(doubted - self._doubted):
+            log.warning("run %s: %s", name, visible.DOUBT)
+        self._doubted = doubted
 
     def _gpu_families(self, found: gpu.GpusReading) -> list[Series]:
         """Made once of a reading, however many scrapes it is handed on to."""

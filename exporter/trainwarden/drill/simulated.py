@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from trainwarden import system
 from trainwarden.collectors import checkpoints, gpu, host
+from trainwarden.collectors.base import Card
 from trainwarden.deadline import Asked, Deadline
 from trainwarden.guide import GIB
 
@@ -60,7 +61,7 @@ class SimulatedGpus:
     """One card, in the place of the driver's."""
 
     def __init__(self, path: Path) -> None:
-        self.known = {UUID: 0}
+        self.known = {UUID: Card(0, NAME)}
         self._path = path
 
     def begin(self, seconds: float, *, anew: bool) -> Asked[gpu.GpusReading]:  # noqa: ARG002  (always is)

@@ -77,6 +77,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     """Read and written by the members (storage and terminals)."""
     gpus: list[str] | None = None
     """The entries of the members' CUDA_VISIBLE_DEVICES (indices or UUIDs); None where it is not set."""
+    gpus_by_bus: bool = False
+    """Whether the indices among them are the driver's: CUDA_DEVICE_ORDER=PCI_BUS_ID stands beside each."""
     resumed_from: Resume | None = None
     ended: Ended | None = None
     """None while the generation lives."""

@@ -15,6 +15,7 @@ from trainwarden.restart.choosing import Choice
 from trainwarden.restart.events import Moment
 from trainwarden.restart.exporter import ExporterReading, GpuReading
 from trainwarden.restart.facts import Facts
+from trainwarden.runs import visible
 from trainwarden.runs.folder import best_progress
 from trainwarden.runs.identity import DEAD_STATES
 
@@ -104,6 +105,7 @@ def gather(
         saving_seconds=saving_seconds(best, choice.writing, second.at.wall),
         **_movement(first, second, state.generation),
         **_gpus(first.exporter, second.exporter),
+        gpus_in_doubt=_gpus_in_doubt(spec, state, second.exporter),
     )
 
 
@@ -223,3 +225,9 @@ def _gpus(first: ExporterReading | None, second: ExporterReading | None) -> dict
         "gpu_ratio": max(ratios) if len(ratios) == len(seen) else None,
         "gpu_memory_used": {uuid: int(count) for uuid, count in used.items() if count is not None},
     }
+
+
+def _gpus_in_doubt(spec: RunSpec, state: RunState, exporter: ExporterReading | None) -> bool:
+    if exporter is None or exporter.run_gpus is not None:
+        return False
+    return visible.in_doubt(spec, state, exporter.models)

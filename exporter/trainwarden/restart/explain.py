@@ -19,6 +19,7 @@ from trainwarden.restart import explanation, exporter
 from trainwarden.restart.desk import Desk, Tools
 from trainwarden.restart.explanation import Explained
 from trainwarden.restart.ledger import Ledger
+from trainwarden.runs import visible
 from trainwarden.runs.folder import RunFolder
 
 _COLOURS = {"restart": "yellow", "hold": "green", "giveup": "red"}
@@ -66,7 +67,10 @@ def _print(explained: Explained, as_json: bool) -> None:
     table = Table("fact", "value", title=title, title_justify="left", show_header=False)
     for fact, value in explanation.notable(explained.facts).items():
         table.add_row(fact.replace("_", " "), escape(readable(fact, value)))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if explained.facts.gpus_in_doubt:
+        console.print(visible.DOUBT, markup=False, highlight=False, soft_wrap=True)
 
 
 def readable(name: str, value: object) -> str:

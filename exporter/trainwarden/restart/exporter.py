@@ -42,6 +42,8 @@ class ExporterReading(Struct, frozen=True, kw_only=True):
     """UUIDs of the run's GPUs; None where they are unknown."""
     gpus: dict[str, GpuReading]
     """Every GPU of the machine that answers, by UUID."""
+    models: tuple[str, ...] = ()
+    """The names of these."""
 
 
 class Exporter:
@@ -85,6 +87,7 @@ def parse(text: str, run: str) -> ExporterReading:
         driver_answers=success == [1.0] or (bool(run_gpus) and set(run_gpus) <= set(up)),
         run_gpus=run_gpus or None,
         gpus={uuid: _gpu(uuid, samples) for uuid in up},
+        models=tuple(s.labels["name"] for s in _of(names.GPU_INFO, samples)),
     )
 
 

@@ -67,6 +67,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     """Whether the exporter could read the GPUs."""
     gpus: list[str] | None = None
     """UUIDs of the run's GPUs; None where they are unknown."""
+    gpus_in_doubt: bool = False
+    """Whether they are unknown because its members name them by numbers that may not be the driver's."""
     gpu_ratio: float | None = None
     """The highest utilisation of any of them in either reading; None where one is missing or old."""
     gpu_memory_used: dict[str, int] = field(default_factory=dict)

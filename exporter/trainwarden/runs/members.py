@@ -7,14 +7,13 @@ environment. A process that carries another run's id, or an empty one, is anothe
 """
 
 from collections.abc import Collection, Mapping
-from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
 from trainwarden import system
 from trainwarden.model import Identity, Member
 from trainwarden.names import RUN_ID_ENVIRONMENT
-from trainwarden.runs import cgroups
+from trainwarden.runs import cgroups, visible
 from trainwarden.runs.cgroups import Cgroup
 from trainwarden.runs.identity import DEAD_STATES
 from trainwarden.system import ProcessStat
@@ -33,6 +32,8 @@ class Traits(NamedTuple):
     """None: it says nothing. Empty: it belongs to no run."""
     gpus: str | None = None
     """CUDA_VISIBLE_DEVICES."""
+    gpu_order: str | None = None
+    """CUDA_DEVICE_ORDER."""
 
 
 def key(stat: ProcessStat) -> Key:
@@ -113,11 +114,19 @@ class Census:
 
     def gpus(self) -> list[str] | None:
         """The entries of the members' CUDA_VISIBLE_DEVICES; None where none of them sets it."""
-        values = [self._traits[member].gpus for member in sorted(self._known) if member in self._traits]
-        given = [value for value in values if value is not None]
+        given = self._visible()
         if not given:
             return None
-        return list(dict.fromkeys(entry for value in given for entry in visible_devices(value)))
+        return list(dict.fromkeys(entry for entries, _ in given for entry in entries))
+
+    def gpus_by_bus(self) -> bool:
+        """Whether every member that names cards by number has CUDA count them as the driver does."""
+        return all(order == visible.BY_BUS for entries, order in self._visible() if visible.by_number(entries))
+
+    def _visible(self) -> list[tuple[list[str], str | None]]:
+        """The entries of each CUDA_VISIBLE_DEVICES that is set, and the CUDA_DEVICE_ORDER beside it."""
+        traits = [self._traits[member] for member in sorted(self._known) if member in self._traits]
+        return [(visible.visible_devices(found.gpus), found.gpu_order) for found in traits if found.gpus is not None]
 
     def _inside(self, stats: Mapping[int, ProcessStat]) -> set[int]:
         cgroup = self._cgroup
@@ -134,7 +143,11 @@ class Census:
         if cached is not None and _is_settled(stat):
             return cached
         environment = system.read_environment(stat.pid, self._proc)
-        return Traits(environment.get(RUN_ID_ENVIRONMENT), environment.get("CUDA_VISIBLE_DEVICES"))
+        return Traits(
+            environment.get(RUN_ID_ENVIRONMENT),
+            environment.get("CUDA_VISIBLE_DEVICES"),
+            environment.get("CUDA_DEVICE_ORDER"),
+        )
 
 
 def _is_settled(stat: ProcessStat) -> bool:
@@ -186,9 +199,3 @@ def _with_descendants(seeds: set[int], stats: Mapping[int, ProcessStat], *, barr
             found.add(pid)
             waiting.extend(children.get(pid, ()))
     return found
-
-
-def visible_devices(value: str) -> list[str]:
-    """The entries of one CUDA_VISIBLE_DEVICES; CUDA stops reading at the first that is -1."""
-    entries = (entry.strip() for entry in value.split(","))
-    return [entry for entry in takewhile(lambda entry: entry != "-1", entries) if entry]

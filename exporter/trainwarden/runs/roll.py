@@ -66,6 +66,7 @@ class Roll:
             "cpu_seconds": usage.cpu_seconds,
             "io_bytes": usage.io_bytes,
             "gpus": self._census.gpus(),
+            "gpus_by_bus": self._census.gpus_by_bus(),
         }
 
     def _measure(self, now: float) -> None:

@@ -104,6 +104,8 @@ class Run(Struct, frozen=True, kw_only=True):
     generation: int
     not_resumable: str
     """Why it could not be resumed if it died, one sentence; empty where it could."""
+    gpus_unknown: str
+    """Why it cannot be told which GPUs it names by number, one sentence with the mend; empty where it can."""
     epoch: int | None
     max_epochs: int | None
     step: int | None

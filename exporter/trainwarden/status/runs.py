@@ -9,6 +9,7 @@ from trainwarden import names
 from trainwarden.checkpoints.catalog import newest_valid
 from trainwarden.collectors import checkpoints, runs
 from trainwarden.model import Checkpoint, Phase
+from trainwarden.runs import visible
 from trainwarden.status.beside import Beside
 from trainwarden.status.machine import lives, trains
 from trainwarden.status.readings import Readings
@@ -65,6 +66,7 @@ class Scene:
             phase_since=run.phase_since,
             generation=run.generation,
             not_resumable=state.resumable_reason if state and self._lives and not state.resumable else "",
+            gpus_unknown=visible.DOUBT if self._lives and self._gpus_in_doubt() else "",
             epoch=progress.epoch if progress else None,
             max_epochs=progress.max_epochs if progress else None,
             step=progress.step if progress else None,
@@ -92,6 +94,10 @@ class Scene:
         if self._readings.value(names.CHECKPOINT_LAST_VALID, self._run.name) == 0:
             none_left = self._readings.value(names.CHECKPOINTS_VALID, self._run.name) == 0
             yield Level.DANGER if none_left and self._lives else Level.WARNING
+
+    def _gpus_in_doubt(self) -> bool:
+        models = [name for _, _, name, *_ in self._readings.of(names.GPU_INFO)]
+        return visible.in_doubt(self._run.spec, self._run.state, models)
 
     def _remaining(self) -> float | None:
         progress = self._run.progress

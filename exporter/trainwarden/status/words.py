@@ -132,6 +132,8 @@ def rest(run: Run) -> Iterator[tuple[str, str]]:
         yield "ended", run.ended_because
     if run.not_resumable:
         yield "no resume", run.not_resumable
+    if run.gpus_unknown:
+        yield "GPUs", run.gpus_unknown
     if run.errors:
         yield "errors", ", ".join(f"{kind} {count}" for kind, count in run.errors.items())
     if run.restarts is not None and run.restarts_left is not None:

@@ -73,7 +73,6 @@ def families(
     now: float = math.inf,
 ) -> Iterator[Series]:
     """GPU memory by run (and by process, where asked for), and strangers on the GPUs of each run."""
-    known = {gpu.uuid: gpu.index for gpu in reading.gpus}
     found = owners(reading, runs, proc, now)
     if found.complete:
         yield from metric(names.GPU_PROCESS_MEMORY, (((*_at(gpu), run), m) for gpu, run, m in _by_run(reading, found)))
@@ -91,7 +90,7 @@ def families(
         (
             ((run.name, index, uuid), sum(owner != run.name for _, owner, _ in found.on[uuid]))
             for run in runs.runs
-            for index, uuid in cards(run, known)
+            for index, uuid in cards(run, reading.cards)
             if run.name in found.readable and uuid in found.on
         ),
     )

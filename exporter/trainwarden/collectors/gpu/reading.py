@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from trainwarden.collectors.base import Reading
+from trainwarden.collectors.base import Card, Reading
 
 
 class Process(Struct, frozen=True):
@@ -75,3 +75,8 @@ class GpusReading(Reading, frozen=True, kw_only=True):
     driver_version: str = ""
     gpus: tuple[Gpu, ...] = ()
     xids: tuple[Xid, ...] = ()
+
+    @property
+    def cards(self) -> dict[str, Card]:
+        """By UUID, every card that is known to be there; one that was never read has an empty one."""
+        return {gpu.uuid: Card(gpu.index, gpu.name) for gpu in self.gpus}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from trainwarden import system
+from trainwarden.collectors.base import Card
 from trainwarden.collectors.gpu import nvml
 from trainwarden.collectors.gpu.driver import Driver, DriverError, Session, card_error, driver_error
 from trainwarden.collectors.gpu.nvml import NvmlError
@@ -29,8 +30,8 @@ class Gpus:
     """The sensor. Remembers the cards that it has seen. One reading at a time."""
 
     def __init__(self, driver: Driver | None = None, expected: int | None = None) -> None:
-        self.known: dict[str, int] = {}
-        """Index by UUID of every card that was ever up; replaced whole, so that other threads may look."""
+        self.known: dict[str, Card] = {}
+        """By UUID, every card that was ever up; replaced whole, so that other threads may look."""
         self._driver = driver or Driver()
         self._configured = expected
         self._most = 0
@@ -88,8 +89,9 @@ class Gpus:
     def _down(self, answers: "_Answers") -> Iterator[Gpu]:
         """The cards that were there and do not answer, and those that never did."""
         here = {gpu.uuid for gpu in answers.found}
-        gone = [Gpu(index=index, uuid=uuid, up=False) for uuid, index in self.known.items() if uuid not in here]
-        self.known = {**self.known, **{gpu.uuid: gpu.index for gpu in answers.found}}
+        lost = {uuid: card for uuid, card in self.known.items() if uuid not in here}
+        gone = [Gpu(index=card.index, uuid=uuid, up=False, name=card.model) for uuid, card in lost.items()]
+        self.known = {**self.known, **{gpu.uuid: Card(gpu.index, gpu.name) for gpu in answers.found}}
         yield from gone
         silent = {*answers.failed, *answers.overdue} - {gpu.index for gpu in gone}
         yield from (Gpu(index=index, uuid="", up=False) for index in sorted(silent))

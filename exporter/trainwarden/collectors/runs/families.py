@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 from trainwarden import names
-from trainwarden.collectors.base import metric
+from trainwarden.collectors.base import Card, metric
 from trainwarden.collectors.runs.cards import cards
 from trainwarden.collectors.runs.reading import Run
 from trainwarden.model import STEP_BUCKETS, Phase, RunState
@@ -40,8 +40,8 @@ _OF_PROGRESS: tuple[tuple[Family, str], ...] = (
 )
 
 
-def families(runs: Iterable[Run], gpus: Mapping[str, int]) -> Iterator[Series]:
-    """Every family of a run; ``gpus`` are the cards of this machine, index by UUID."""
+def families(runs: Iterable[Run], gpus: Mapping[str, Card]) -> Iterator[Series]:
+    """Every family of a run; ``gpus`` are the cards of this machine, by UUID."""
     told = [((run.name,), run) for run in runs]
     yield from metric(names.RUN_INFO, ((_info(run), 1) for _, run in told))
     yield from _fields(_OF_RUN, told)
