@@ -7,7 +7,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SHELL_SCRIPTS := $(wildcard scripts/*) .ci/run
-JOBS ?= 2
+# Tests at once, on two cores: they wait more than they compute.
+JOBS ?= 3
 WAITING ?= 4
 ARGS ?=
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from rich.console import Console
@@ -44,7 +45,8 @@ def as_text(told: Report, *, whole: bool = True, columns: int = 80, colour: bool
     os.environ["TZ"] = "UTC"
     time.tzset()
     try:
-        console = Console(file=io.StringIO(), width=columns, force_terminal=colour)
+        system: Literal["standard"] | None = "standard" if colour else None  # whatever terminal the tests have
+        console = Console(file=io.StringIO(), width=columns, force_terminal=colour, color_system=system, no_color=False)
         console.print(drawn(told, whole=whole))
     finally:
         os.environ.pop("TZ") if before is None else os.environ.update(TZ=before)
