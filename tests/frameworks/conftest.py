@@ -51,6 +51,7 @@ def train(state_home: Path, tmp_path: Path) -> Train:
         configuration.write_text(f"runs: {{{name}: {{limits: {{await_restart: 0s}}}}}}\n")
         environment = {
             **os.environ,
+            "TERM": "xterm-256color",  # rich draws its bars on no dumb one
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": ":".join(library),
             "TRAINWARDEN_CONFIG": str(configuration),
