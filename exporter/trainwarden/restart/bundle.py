@@ -14,6 +14,7 @@ from trainwarden.restart.exporter import ExporterReading
 from trainwarden.restart.facts import Facts
 from trainwarden.restart.states import RestartReason
 from trainwarden.runs.folder import RunFolder
+from trainwarden.runs.tail import last_bytes
 
 KEPT = 10
 """Bundles of a run; older ones go."""
@@ -46,9 +47,7 @@ def _write(path: Path, value: object) -> None:
 
 def _tail(log: Path) -> bytes:
     try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
-            return file.read()
+        return last_bytes(log, TAIL_BYTES)
     except FileNotFoundError:
         return b""
 

@@ -13,7 +13,6 @@ from rich.table import Table
 
 from trainwarden import system, units
 from trainwarden.config import Config
-from trainwarden.errors import RunFolderError
 from trainwarden.launchers.supervisor import SupervisorLauncher
 from trainwarden.restart import explanation, exporter
 from trainwarden.restart.desk import Desk, Tools
@@ -28,9 +27,7 @@ _COLOURS = {"restart": "yellow", "hold": "green", "giveup": "red"}
 def explain(config: Config, name: str, *, recorded: bool, as_json: bool) -> None:
     """Print what would be decided about the run now, or what was. Raises ``RunFolderError``."""
     folder = RunFolder(name)
-    spec = folder.read_spec()
-    if spec is None:
-        raise RunFolderError(f"there is no run '{name}' in {folder.path.parent}")
+    spec = folder.require_spec()
     if recorded:
         every = list(explanation.recorded(Ledger(folder.ledger_path).read(), spec.run_id))
         if not every:

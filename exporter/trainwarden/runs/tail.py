@@ -9,6 +9,13 @@ CHUNK = 256 * 1024
 """Bytes that one reading returns at most."""
 
 
+def last_bytes(path: Path, most: int) -> bytes:
+    """The end of a file, so many bytes at most. Raises ``OSError``."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - most))
+        return file.read()
+
+
 class Tail:
     """Reads a log from ``offset`` on, and goes on in its successor when it is rotated. Never raises, never waits.
 

@@ -11,6 +11,7 @@ from trainwarden.restart.history import History, replay
 from trainwarden.restart.ledger import Ledger, LedgerError
 from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.lines import last_line
+from trainwarden.runs.tail import last_bytes
 
 EACH_SECONDS = 0.15
 WHOLE_SECONDS = 0.3
@@ -63,8 +64,6 @@ def _read(folder: RunFolder, run: runs.Run) -> Beside:
 def _tail(path: Path) -> bytes:
     """Empty where the run has printed nothing yet, or its log was taken away."""
     try:
-        with path.open("rb") as log:
-            log.seek(max(0, log.seek(0, 2) - TAIL_BYTES))
-            return log.read()
+        return last_bytes(path, TAIL_BYTES)
     except OSError:
         return b""

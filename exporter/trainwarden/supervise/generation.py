@@ -13,6 +13,7 @@ from trainwarden.runs.faults import named_signal
 from trainwarden.runs.folder import RunFolder
 from trainwarden.runs.follow import Follower
 from trainwarden.runs.lines import last_line
+from trainwarden.runs.tail import last_bytes
 from trainwarden.supervise.arrivals import Arrivals
 from trainwarden.supervise.kept import Kept
 
@@ -149,9 +150,7 @@ class Generation:
 
     def _tail(self) -> bytes:
         try:
-            with self._path.open("rb") as log:
-                log.seek(max(0, log.seek(0, 2) - _TAIL))
-                return log.read()
+            return last_bytes(self._path, _TAIL)
         except OSError:
             return b""
 
