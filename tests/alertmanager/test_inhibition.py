@@ -55,20 +55,39 @@ def _answers(url: str) -> bool:
 
 def _muted(url: str, case: Path, *alerts: Labels) -> list[str]:
     """Post the alerts, as of a machine of this case's own, and say which are muted."""
-    mine = [{**labels, "instance": f"{labels['instance']}-{case.name}"} for labels in alerts]
-    requests.post(url, json=[{"labels": labels} for labels in mine], timeout=5).raise_for_status()
-
-    def standing() -> list[dict[str, Labels]]:
-        answer = requests.get(url, timeout=5).json()
-        found = [alert for alert in answer if alert["labels"].get("instance", "").endswith(case.name)]
-        return found if len(found) == len(alerts) else []
-
-    found = wait_until(standing, 10, "all alerts stand")
+    _post(url, [{**labels, "case": case.name, "instance": f"{labels['instance']}-{case.name}"} for labels in alerts])
+    standing = _standing(url, case)
+    assert len(standing) == len(alerts)
     return sorted(
         f"{alert['labels']['alertname']} {alert['labels']['severity']}"
-        for alert in found
+        for alert in standing
         if alert["status"]["inhibitedBy"]
     )
+
+
+def _post(url: str, alerts: list[Labels]) -> None:
+    requests.post(url, json=[{"labels": labels} for labels in alerts], timeout=5).raise_for_status()
+
+
+def _standing(url: str, case: Path) -> list[dict[str, Labels]]:
+    """The case's alerts, once all stand and the inhibitor has heard of them.
+
+    Alertmanager lists an alert a moment before its inhibitor, which hears of them one by one, knows it. So a pair of
+    which one surely mutes the other is posted behind them: once that is muted, those before it have been heard of.
+    """
+    probe = {"case": "probe", "instance": f"probe-{case.name}"}
+    _post(url, [{**RAM_WARNING, **probe}, {**RAM_DANGER, **probe}])
+
+    def muted() -> bool:
+        return any(alert["status"]["inhibitedBy"] for alert in _with(url, "instance", probe["instance"]))
+
+    wait_until(muted, 10, "the inhibitor has heard of all alerts")
+    return _with(url, "case", case.name)
+
+
+def _with(url: str, label: str, value: str) -> list[dict[str, Labels]]:
+    answer = requests.get(url, timeout=5).json()
+    return [alert for alert in answer if alert["labels"].get(label) == value]
 
 
 def test_danger_mutes_the_warning_of_the_same_name(alertmanager: str, tmp_path: Path) -> None:
@@ -116,11 +135,5 @@ def test_an_alert_that_names_no_machine_neither_mutes_nor_is_muted(alertmanager:
     nowhere = {"alertname": "TrainwardenMemoryHigh", "case": tmp_path.name}
     posted = [{**nowhere, "severity": severity} for severity in ("warning", "critical")]
     posted.append({"alertname": "TrainwardenExporterDown", "severity": "critical", "case": tmp_path.name})
-    requests.post(alertmanager, json=[{"labels": labels} for labels in posted], timeout=5).raise_for_status()
-
-    def standing() -> list[dict[str, dict[str, str]]]:
-        answer = requests.get(alertmanager, timeout=5).json()
-        found = [alert for alert in answer if alert["labels"].get("case") == tmp_path.name]
-        return found if len(found) == len(posted) else []
-
-    assert [alert["status"]["inhibitedBy"] for alert in wait_until(standing, 10, "all stand")] == [[], [], []]
+    _post(alertmanager, posted)
+    assert [alert["status"]["inhibitedBy"] for alert in _standing(alertmanager, tmp_path)] == [[], [], []]
