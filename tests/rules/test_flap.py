@@ -161,8 +161,8 @@ GOT = re.compile(r'{alertname="(\w+)", severity="(\w+)"} ')
 def rules_of(edges: list[Edge], folder: Path) -> list[Path]:
     """The shipped rules that say these alerts; the others would take most of the time, and are left out."""
     asked = {edge.alert for edge in edges}
-    expressions = " ".join(rule["expr"] for rule in shipped.alerts() if rule["alert"] in asked)
-    asked |= {rule["record"] for rule in shipped.recordings() if rule["record"] in expressions}
+    while needed := _recordings_in(asked) - asked:
+        asked |= needed
     written = []
     for file in shipped.FILES:
         content = yaml.safe_load(file.read_text())
@@ -171,6 +171,12 @@ def rules_of(edges: list[Edge], folder: Path) -> list[Path]:
         written.append(folder / file.name)
         written[-1].write_text(yaml.safe_dump(content))
     return written
+
+
+def _recordings_in(asked: set[str]) -> set[str]:
+    """What the expressions of these rules read of what others record."""
+    expressions = " ".join(rule["expr"] for rule in shipped.rules() if rule.get("alert", rule.get("record")) in asked)
+    return {rule["record"] for rule in shipped.recordings() if rule["record"] in expressions}
 
 
 def series_of(edges: list[Edge], rules: list[Path]) -> Series:

@@ -23,6 +23,7 @@ from trainwarden.restart.states import CallReason, HoldReason, RestartReason, St
 
 GPUS, RUNS = 8, ("luca", "mia")
 SICK_EVERY = 50
+AN_HOUR = 3600.0
 MACHINE = "@"
 """Stands for the machine's name in a page that is the same for all."""
 
@@ -93,6 +94,23 @@ def receiver() -> list[Line]:
     families = (family for family in names.RECEIVER_FAMILIES if family.name in asked)
     lines = (_moving(family.name, labels, 0.0) for family in families for labels in _each(family, family.labels))
     return _with(_WELL, lines)
+
+
+def recordings(lines: Sequence[Line]) -> list[Line]:
+    """What Prometheus recorded of the lines in the past, of what a rule looks back over for long.
+
+    A recording is named level:metric:operations: it has the labels of its level, and moves as its metric does.
+    """
+    back = looks_back()
+    recorded = {rule["record"] for rule in shipped.rules() if "record" in rule and back(rule["record"]) >= AN_HOUR}
+    found: dict[tuple[str, Labels], Line] = {}
+    for name in sorted(recorded):
+        level, metric, _ = name.split(":")
+        for line in lines:
+            if line.name == metric:
+                labels = tuple((label, value) for label, value in line.labels if label in level.split("_"))
+                found[name, labels] = line._replace(name=name, labels=labels)
+    return list(found.values())
 
 
 def sick(lines: Iterable[Line]) -> list[Line]:

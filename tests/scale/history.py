@@ -8,6 +8,7 @@ import struct
 import time
 from collections.abc import Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import requests
 
@@ -16,30 +17,40 @@ from tests.scale.fleet import Labels, Line
 
 EVERY = 15
 """Seconds between two scrapes, as in the shipped prometheus.yml."""
+EVERY_RECORDING = 120
+"""Seconds between two recordings of what is looked back over, as in the shipped rules/history.yml."""
 SLICE = 600
 """Seconds that are pushed for all machines before the next."""
 AT_ONCE = 100_000
 """Samples a request, about."""
 
-Job = tuple[str, Sequence[Line], Sequence[Line]]
-"""Its name, and the lines of a machine that is well and of one that is sick."""
+
+class Told(NamedTuple):
+    """What one job told of each machine, or, without a job, what was recorded of it."""
+
+    job: str
+    well: Sequence[Line]
+    ill: Sequence[Line]
+    """The lines of a machine that is well and of one that is sick."""
+    every: int = EVERY
+    """Seconds between two samples."""
 
 
-def push(address: str, jobs: Sequence[Job], machines: Sequence[str], begins: float, most: float) -> float:
+def push(address: str, told: Sequence[Told], machines: Sequence[str], begins: float, most: float) -> float:
     """Push everything up to now, slice by slice, ``most`` seconds of it; returns how many samples those were."""
     back = fleet.looks_back()
-    reach = {line.name: min(back(line.name), most) + 60 for _, lines, _ in jobs for line in lines}
+    reach = {line.name: min(back(line.name), most) + 60 for one in told for line in one.well}
     at, pushed = begins - max(reach.values()), 0.0
     with requests.Session() as session:
         while at < time.time() - EVERY:
             until = min(at + SLICE, time.time())
-            ticks = range(int(at), int(until), EVERY)
-            for job, well, ill in jobs:
-                for lines, which in ((well, False), (ill, True)):
+            for one in told:
+                ticks = range(int(at), int(until), one.every)
+                for lines, which in ((one.well, False), (one.ill, True)):
                     kept = [line for line in lines if at + SLICE > begins - reach[line.name]]
                     those = [machine for machine in machines if fleet.is_sick(machine) is which]
-                    pushed += _push(session, address, job, kept, those, begins, ticks)
-            at = ticks[-1] + EVERY
+                    pushed += _push(session, address, one.job, kept, those, begins, ticks)
+            at = range(int(at), int(until), EVERY)[-1] + EVERY
     return pushed
 
 
@@ -70,7 +81,7 @@ def _series(machine: str, job: str, told: Sequence[tuple[Line, bytes]]) -> bytes
 
 
 def _labels(machine: str, job: str, name: str, labels: Labels) -> bytes:
-    pairs = {"__name__": name, "instance": machine, "job": job, **dict(labels)}
+    pairs = {"__name__": name, "instance": machine, **({"job": job} if job else {}), **dict(labels)}
     return b"".join(_field(1, _label(key, pairs[key].replace(fleet.MACHINE, machine))) for key in sorted(pairs))
 
 

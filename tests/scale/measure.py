@@ -16,6 +16,7 @@ import yaml
 from tests.conftest import REPOSITORY
 from tests.scale import fleet, history
 from tests.scale.fleet import Line
+from tests.scale.history import Told
 from tests.scale.serving import Pages, serving
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
@@ -80,8 +81,10 @@ def measure(
     names = fleet.machines(machines)
     with serving(pages, begins) as served, _running(prometheus, folder) as address:
         up = [Line("up", (), 1.0)]
-        jobs = [(job, [*well, *up], [*ill, *up]) for job, (well, ill) in pages.items()]
-        pushed = history.push(address, jobs, names, begins, most)
+        told = [Told(job, [*well, *up], [*ill, *up]) for job, (well, ill) in pages.items()]
+        recorded = fleet.recordings([line for well, _ in pages.values() for line in well])
+        told.append(Told("", recorded, recorded, history.EVERY_RECORDING))
+        pushed = history.push(address, told, names, begins, most)
         say(f"{machines} machines: {pushed / 1e6:.1f} million samples of history")
         _watch(folder, address, served, names, every)
         took = _evaluations(address, evaluations, say)

@@ -65,6 +65,20 @@ def test_a_metric_gets_as_much_history_as_a_rule_looks_back_at_it() -> None:
     assert back(names.GPU_UTILIZATION.name) >= 600
 
 
+def test_what_a_recording_looks_back_at_has_a_past_too() -> None:
+    """Or what reads it would be cheap: it is one of the rules' own recordings, and no page has it."""
+    lines = [*fleet.exporter(), *fleet.receiver()]
+    recorded = fleet.recordings(lines)
+    assert {line.name: {name for name, _ in line.labels} for line in recorded} == {
+        "run:trainwarden_checkpoint_folder_up:max5m": {"run"},
+        "run_reason:trainwarden_run_restarts_total:max": {"run", "reason"},
+    }
+    assert {dict(line.labels)["run"] for line in recorded} == set(fleet.RUNS)
+    every = {rule["record"] for rule in shipped.recordings()}
+    far = {name for name in every if fleet.looks_back()(name) >= fleet.AN_HOUR}
+    assert far == {line.name for line in recorded}
+
+
 def test_prometheus_takes_the_history_in_and_evaluates_every_group(tools: Tools, tmp_path: Path) -> None:
     said: list[str] = []
     found = measure(tools.prometheus, tmp_path, 2, 0, said.append, every=1)
