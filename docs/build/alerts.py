@@ -30,9 +30,10 @@ _FILES = {
     "disk": "The disk that a run saves to",
     "gpu": "The GPUs",
     "vram": "The memory of a run's GPUs",
-    "usage": "Whether a run keeps its GPUs busy, and has them to itself",
+    "usage": "Whether a GPU does all it could: kept busy, alone with its run, not held down",
     "host": "The machine's memory",
     "watch": "Whether the watch stands",
+    "thresholds": "Whether every rule has its number",
     "delivery": "Whether alerts reach anybody",
 }
 """The files of rules, in the order of the page."""

@@ -1,5 +1,9 @@
-"""Serves every machine's pages to a real Prometheus: `/machine-0001/trainwarden` and so on, on loopback."""
+"""Serves every machine's pages to a real Prometheus: `/machine-0001/trainwarden` and so on, on loopback.
 
+What thousands of machines do elsewhere is done here beside Prometheus, so it yields: it takes the cores that are idle.
+"""
+
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +34,11 @@ class _Server(ThreadingHTTPServer):
             self.written[job, sick] = now, text
         return text
 
+    def serve_yielding(self) -> None:
+        """Serve, in this thread and those that it starts, with the lowest priority (on Linux each thread has one)."""
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        self.serve_forever()
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Prometheus is killed at the end, and with it its connections."""
 
@@ -55,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
 def serving(pages: Pages, begins: float) -> Iterator[str]:
     """Serve them; where."""
     server = _Server(pages, begins)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_yielding, daemon=True)
     thread.start()
     try:
         yield f"127.0.0.1:{server.server_port}"
