@@ -19,6 +19,8 @@ HUNG = {"alertname": "TrainwardenRunHung", "severity": "critical", "action": "re
 CRASHED = {**HUNG, "alertname": "TrainwardenRunCrashed"}
 STALLED = {"alertname": "TrainwardenRunStalled", "severity": "critical", **LORA}
 SILENT = {"alertname": "TrainwardenRunSupervisorSilent", "severity": "warning", **LORA}
+SLOW = {"alertname": "TrainwardenRunSlow", "severity": "warning", **LORA}
+SLOWING = {"alertname": "TrainwardenRunSlowing", "severity": "warning", **LORA}
 FOLDER_GONE = {"alertname": "TrainwardenCheckpointFolderGone", "severity": "critical", **LORA}
 OVERDUE = {"alertname": "TrainwardenCheckpointOverdue", "severity": "warning", **LORA}
 EXPORTER_DOWN = {"alertname": "TrainwardenExporterDown", "severity": "critical", **HERE}
@@ -108,6 +110,11 @@ def test_hung_leaves_stalled_of_another_run(alertmanager: str, tmp_path: Path) -
 
 def test_steps_that_nobody_counts_are_no_stall(alertmanager: str, tmp_path: Path) -> None:
     assert _muted(alertmanager, tmp_path, SILENT, STALLED) == ["TrainwardenRunStalled critical"]
+
+
+def test_a_run_that_became_slower_than_its_limit_is_told_once(alertmanager: str, tmp_path: Path) -> None:
+    other = {**SLOW, "run": "other"}
+    assert _muted(alertmanager, tmp_path, SLOWING, SLOW, other) == ["TrainwardenRunSlow warning"]
 
 
 def test_what_was_saved_into_a_folder_that_is_gone_is_not_overdue(alertmanager: str, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from trainwarden.model import Budget, Checkpoint, ErrorKind, Outcome, Phase, StepDown, Verdict
 from trainwarden.restart.events import Moment
 from trainwarden.restart.facts import Facts
-from trainwarden.restart.history import Case, Death, History, Launch
+from trainwarden.restart.history import History
 from trainwarden.restart.policy import RULES, Decision, GiveUp, Hold, Restart, decide
+from trainwarden.restart.records import Case, Death, Launch
 from trainwarden.restart.states import GiveUpReason, HoldReason, RestartReason, State
 
 NOW = Moment(1_790_000_000.0, 500_000.0)

@@ -19,8 +19,9 @@ from trainwarden.model import RunSpec, RunState
 from trainwarden.restart import evidence, exporter, gate
 from trainwarden.restart.choosing import Chooser
 from trainwarden.restart.events import Accepted, AnyEvent, Launched, Moment
-from trainwarden.restart.history import Case, History, replay
+from trainwarden.restart.history import History, replay
 from trainwarden.restart.ledger import Ledger, LedgerError
+from trainwarden.restart.records import Case
 from trainwarden.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from trainwarden.checkpoints import recipe_of
 from trainwarden.model import Outcome, Progress, RunSpec, RunState
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.events import Accepted, AnyEvent, GaveUp, Held, Moment, Recovered
-from trainwarden.restart.history import Probation
+from trainwarden.restart.records import Probation
 from trainwarden.restart.states import GiveUpReason, HoldReason
 from trainwarden.runs.folder import best_progress
 

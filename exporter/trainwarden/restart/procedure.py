@@ -14,7 +14,7 @@ from trainwarden.restart import looking, probation, stages
 from trainwarden.restart.choosing import FolderError
 from trainwarden.restart.desk import Desk
 from trainwarden.restart.events import AnyEvent, Called, Held, Moment
-from trainwarden.restart.history import Case
+from trainwarden.restart.records import Case
 from trainwarden.restart.states import UNDECIDED, CallReason, HoldReason, State
 
 log = logging.getLogger(__name__)

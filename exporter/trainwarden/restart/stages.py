@@ -25,8 +25,8 @@ from trainwarden.restart.events import (
     Stopping,
 )
 from trainwarden.restart.facts import Facts
-from trainwarden.restart.history import Case
 from trainwarden.restart.looking import why
+from trainwarden.restart.records import Case
 from trainwarden.restart.states import GiveUpReason, HoldReason, RestartReason
 from trainwarden.runs.folder import best_progress
 
