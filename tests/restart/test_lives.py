@@ -4,14 +4,16 @@ A life is any sequence of steps, saves, hangs, deaths, alerts (late, doubled, re
 exporters, damaged checkpoints, and receivers that are killed between any two moments or about a line of the ledger.
 """
 
+import functools
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.restart.world import World, exporter_reading
 from trainwarden.model import Outcome, Phase, RunState
@@ -53,6 +55,20 @@ class Watched(World):
         return super().start(checkpoint, generation, remedy)
 
 
+def only_if(holds: Callable[[Any], bool]) -> Callable[[Any], Any]:
+    """Nothing happens where it does not hold. What is drawn must not depend on it: the world has real files and times."""
+
+    def decorate(happens: Any) -> Any:
+        @functools.wraps(happens)
+        def maybe(self: Any, *arguments: Any, **named: Any) -> None:
+            if holds(self):
+                happens(self, *arguments, **named)
+
+        return maybe
+
+    return decorate
+
+
 class Lives(RuleBasedStateMachine):
     """What may happen to a run and to its receiver."""
 
@@ -76,19 +92,19 @@ class Lives(RuleBasedStateMachine):
         return self.world.state.ended is None and self.world.state.stopping_since is None
 
     # --- the training ---------------------------------------------------------------------------------------
-    @precondition(lambda self: self.lives)
     @rule(count=st.integers(1, 30))
+    @only_if(lambda self: self.lives)
     def takes_steps(self, count: int) -> None:
         self.world.set_progress(phase=Phase.TRAINING)
         self.world.step(count)
 
-    @precondition(lambda self: self.lives)
     @rule()
+    @only_if(lambda self: self.lives)
     def hangs(self) -> None:
         self.world.exporter = exporter_reading(0.0)
 
-    @precondition(lambda self: self.lives)
     @rule()
+    @only_if(lambda self: self.lives)
     def saves(self) -> None:
         self.epoch += 1
         self.world.save(self.epoch, age=0.0)
@@ -100,19 +116,19 @@ class Lives(RuleBasedStateMachine):
         newest = max(self.world.checkpoints.glob("luca-*-state"))
         (newest / "random_states_0.pkl").write_bytes(b"")
 
-    @precondition(lambda self: self.lives)
     @rule(code=st.sampled_from([1, 137]), words=st.sampled_from(["", "RuntimeError: a", "RuntimeError: b"]))
+    @only_if(lambda self: self.lives)
     def dies(self, code: int, words: str) -> None:
         self.world.end(code=code, words=words)
 
-    @precondition(lambda self: self.lives)
     @rule(chance=RARELY)
+    @only_if(lambda self: self.lives)
     def finishes(self, chance: bool) -> None:
         if chance:
             self.world.end(Outcome.FINISHED, code=0)
 
-    @precondition(lambda self: self.world.state.open)
     @rule(chance=RARELY)
+    @only_if(lambda self: self.world.state.open)
     def is_stopped_by_its_user(self, chance: bool) -> None:
         if not chance:
             return
@@ -126,15 +142,15 @@ class Lives(RuleBasedStateMachine):
         generation = max(1, self.world.state.generation - age)
         self._guarded(lambda: self.world.alert(self.desk, name, generation=generation, firing=firing))
 
-    @precondition(lambda self: self.lives)
     @rule()
+    @only_if(lambda self: self.lives)
     def hangs_until_prometheus_says_so(self) -> None:
         self.world.exporter, self.world.answers = exporter_reading(0.0), True
         self.world.pass_time(60)
         self._alert("TrainwardenRunHung")
 
-    @precondition(lambda self: self.lives)
     @rule(every=st.integers(1, 3), ratio=st.sampled_from([0.0, 0.99]))
+    @only_if(lambda self: self.lives)
     def trains_though_prometheus_says_that_it_hangs(self, every: int, ratio: float) -> None:
         self._guarded(lambda: self.world.alert(self.desk, generation=self.world.state.generation))
         for _ in range(20):
@@ -143,8 +159,8 @@ class Lives(RuleBasedStateMachine):
                 self.world.exporter = exporter_reading(ratio)
             self._guarded(lambda: self.world.run(self.desk, every))
 
-    @precondition(lambda self: self.world.state.ended is not None)
     @rule()
+    @only_if(lambda self: self.world.state.ended is not None)
     def prometheus_says_that_it_died(self) -> None:
         self.world.answers = True
         self._alert("TrainwardenRunCrashed")
@@ -153,8 +169,8 @@ class Lives(RuleBasedStateMachine):
         self._guarded(lambda: self.world.alert(self.desk, name, generation=self.world.state.generation))
         self._guarded(lambda: self.world.run(self.desk, 30))
 
-    @precondition(lambda self: self.desk.history.state is State.PROBATION and self.lives)
     @rule(count=st.integers(20, 40))
+    @only_if(lambda self: self.desk.history.state is State.PROBATION and self.lives)
     def trains_on(self, count: int) -> None:
         self.world.set_progress(phase=Phase.TRAINING, step=400)
         self.world.step(count)
