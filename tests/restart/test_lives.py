@@ -56,7 +56,7 @@ class Watched(World):
 
 
 def only_if(holds: Callable[[Any], bool]) -> Callable[[Any], Any]:
-    """Nothing happens where it does not hold. What is drawn must not depend on it: the world has real files and times."""
+    """Where it does not hold nothing happens. What is drawn must not depend on it: the world has real files."""
 
     def decorate(happens: Any) -> Any:
         @functools.wraps(happens)
