@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.restart.test_metrics import OF_A_CASE
 from tests.restart.world import World
 from tests.rules import shipped
-from tests.scale import fleet
+from tests.scale import fleet, history
 from tests.scale.measure import measure
 from trainwarden import names, textformat
 from trainwarden.config import Config
+from trainwarden.drill import scaling
 from trainwarden.restart.metrics import ReceiverMetrics, Tally
 from trainwarden.restart.worker import Worker
 from trainwarden.stack.tools import Tools
@@ -77,6 +79,11 @@ def test_what_a_recording_looks_back_at_has_a_past_too() -> None:
     every = {rule["record"] for rule in shipped.recordings()}
     far = {name for name in every if fleet.looks_back()(name) >= fleet.AN_HOUR}
     assert far == {line.name for line in recorded}
+
+
+def test_that_past_is_as_dense_as_it_is_recorded() -> None:
+    (group,) = yaml.safe_load((shipped.RULES / "history.yml").read_text())["groups"]
+    assert scaling.seconds(group["interval"]) == history.EVERY_RECORDING
 
 
 def test_prometheus_takes_the_history_in_and_evaluates_every_group(tools: Tools, tmp_path: Path) -> None:
